@@ -1,0 +1,1 @@
+"""Measure First's engine: from an ONNX file and labelled samples to a verdict."""

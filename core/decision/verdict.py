@@ -1,0 +1,185 @@
+"""The verdict: a pure function of what was measured and of the policy.
+
+The first row that applies decides. *Proven* means that the accuracy gate passed on the confirm
+split; a *gain* is a speed-up or a smaller file that counts under the policy and was measured
+(:func:`core.decision.assess.assess`). Speed does not count where the baseline meets the latency
+target already.
+
+==  ==========================================================  ====================
+ #  when                                                        outcome
+==  ==========================================================  ====================
+ 1  no method suits the model, and none was tried               not_worth_it
+ 2  a finding of severity error: the baseline is implausible,   not_enough_evidence
+    or the dataset cannot carry a verdict
+ 3  the baseline's latency or accuracy was not measured         not_enough_evidence
+ 4  the A/A check failed or was not made                        not_enough_evidence
+ 5  an INT8 candidate is proven and gains speed: the fastest
+    by its lower bound
+    a. and is INT8 throughout                                   ship
+    b. and has nodes left in FP32                               quantize_selectively
+ 6  an INT8 candidate is proven and gains size only:            ship_for_size
+    the smallest
+ 7  an INT8 candidate gains, or its gain is unmeasured, and     not_enough_evidence
+    its accuracy is open or was not confirmed, or its gain is
+    unmeasured and it is proven
+ 8  FP16 passes the gate, on confirm or search, and gains       try_fp16
+ 9  FP16 gains, or its gain is unmeasured, and its accuracy is  not_enough_evidence
+    open, or its gain is unmeasured and it passed
+10  recipes were tried, and none could be carried out           not_enough_evidence
+11  otherwise: nothing gains, or what gains loses too much      not_worth_it
+==  ==========================================================  ====================
+
+So a larger drop can turn ``ship``, ``ship_for_size`` and ``quantize_selectively`` into another
+outcome, and never another into these. FP16 may be named once INT8 has failed: it is what is
+left to try. The order of the candidates does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from core.decision import reasons
+from core.decision.assess import Assessment, assess, find_baseline
+from core.decision.case import Case
+from core.records import (
+    AACheck,
+    Candidate,
+    DatasetProfile,
+    Finding,
+    Guidance,
+    Machine,
+    Policy,
+    Verdict,
+)
+
+
+def choose(candidates: Sequence[Candidate], policy: Policy) -> str | None:
+    """Picks the candidate to confirm, from what the search phase measured.
+
+    Of those that gain and did not fail the gate on search: first those whose observed drop is
+    within the threshold, among these INT8 with a speed gain (fastest by its lower bound), INT8
+    with a size gain (smallest), FP16; then the others in the same order.
+
+    Args:
+        candidates: With the baseline among them.
+        policy: What the team asks for.
+
+    Returns:
+        The candidate's id; None where nothing is worth confirming.
+    """
+    baseline = find_baseline(candidates)
+    able = [
+        item
+        for item in _assessments(candidates, baseline, policy, search=True)
+        if item.gain is not None and item.accuracy is not None and item.standing != "failed"
+    ]
+    if not able:
+        return None
+    return min(able, key=lambda item: (item.standing == "unlikely", *_rank(item))).candidate.id
+
+
+def decide(
+    *,
+    guidance: Guidance,
+    candidates: Sequence[Candidate],
+    aa_check: AACheck | None,
+    policy: Policy,
+    dataset: DatasetProfile,
+    baseline_findings: Sequence[Finding] = (),
+    samples_needed: Mapping[str, int] | None = None,
+    machine: Machine | None = None,
+) -> Verdict:
+    """Decides by the table of this module.
+
+    Args:
+        guidance: What was advised before the run.
+        candidates: All rows, the baseline among them, in any order.
+        aa_check: The baseline against itself, in the run that the latencies are from.
+        policy: What the team asks for.
+        dataset: Its splits and findings are read.
+        baseline_findings: Of the check of the baseline's accuracy.
+        samples_needed: By candidate whose gate is undecided: the confirm samples with which it
+            would probably pass; without those that would not.
+        machine: Where it was measured.
+
+    Raises:
+        ValueError: The baseline is not among the candidates.
+    """
+    baseline = find_baseline(candidates)
+    items = _assessments(candidates, baseline, policy, search=False)
+    failures = [c for c in candidates if c.status == "failed" and c is not baseline]
+    case = Case(
+        baseline=baseline,
+        items=tuple(sorted(items, key=_rank)),
+        failures=tuple(sorted(failures, key=lambda candidate: candidate.id)),
+        policy=policy,
+        splits=dataset.splits,
+        samples_needed=dict(samples_needed or {}),
+        machine=machine,
+    )
+    if guidance.method == "none" and len(candidates) == 1:
+        return reasons.nothing_to_do(guidance)
+    errors = [f for f in (*baseline_findings, *dataset.findings) if f.severity == "error"]
+    if errors:
+        return reasons.implausible(errors)
+    if baseline.latency is None or baseline.accuracy is None:
+        return reasons.baseline_unmeasured(baseline)
+    if aa_check is None or not aa_check.passed:
+        return reasons.too_busy(aa_check)
+    return _compare(case)
+
+
+def _compare(case: Case) -> Verdict:
+    """Rows 5 to 11; ``case.items`` are in order, the best first."""
+    int8 = [item for item in case.items if not item.is_fp16]
+    fp16 = [item for item in case.items if item.is_fp16]
+    proven = [item for item in int8 if item.standing == "proven"]
+    for item in proven:
+        if item.gain == "speed":
+            return reasons.faster(case, item)
+    for item in proven:
+        if item.gain == "size":
+            return reasons.smaller(case, item)
+    # What was gated on confirm is nearest to an answer.
+    for item in sorted(int8, key=_unconfirmed):
+        if _is_open(item, done=("proven",)):
+            return reasons.undecided(case, item)
+    for item in fp16:
+        if item.standing in ("proven", "passed") and item.gain is not None:
+            return reasons.fp16(case, item)
+    for item in sorted(fp16, key=_unconfirmed):
+        if _is_open(item, done=("proven", "passed")):
+            return reasons.undecided(case, item)
+    if case.failures and not case.items:
+        return reasons.none_made(case)
+    return reasons.not_worth_it(case)
+
+
+def _assessments(
+    candidates: Sequence[Candidate], baseline: Candidate, policy: Policy, *, search: bool
+) -> list[Assessment]:
+    return [
+        assess(each, baseline, policy, each.search_accuracy if search else each.accuracy)
+        for each in candidates
+        if each is not baseline and each.status != "failed"
+    ]
+
+
+def _rank(item: Assessment) -> tuple[bool, int, float, str]:
+    """Sorts the best first: INT8 before FP16, speed before size before no gain."""
+    order = {"speed": 0, "size": 1, None: 2}[item.gain]
+    figure = (item.size_reduction or 0.0) if item.gain == "size" else item.speed_low
+    return item.is_fp16, order, -figure, item.candidate.id
+
+
+def _unconfirmed(item: Assessment) -> bool:
+    return item.accuracy is None or item.accuracy.split != "confirm"
+
+
+def _is_open(item: Assessment, done: tuple[str, ...]) -> bool:
+    """Whether more evidence may make it a yes: its accuracy or its gain is not known yet."""
+    if item.standing in ("failed", "unlikely"):
+        return False
+    if item.standing in done:
+        return item.gain_unmeasured
+    return item.gain is not None or item.gain_unmeasured

@@ -1,0 +1,152 @@
+"""The story of an evaluation, in order: intake, baseline, candidates, confirmation, verdict.
+
+Each step's result is a record that the journal may checkpoint, and each file a step leaves in
+the evaluation's folder can be made again from the model, the dataset and the seed: an
+evaluation whose worker died goes on from there, on this machine or on another.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core import sandbox, steps
+from core.accuracy import samples_needed
+from core.decision import choose, decide, guide
+from core.intake import locate_model, profile_model
+from core.journal import Journal
+from core.measurement import machine_lock
+from core.plan import plan_steps
+from core.records import Candidate, Evaluation, ModelProfile, PreparedData, Recipe, Request
+
+
+def evaluate(
+    *,
+    id: str,
+    created: str,
+    model: Path,
+    data: Path,
+    request: Request,
+    folder: Path,
+    journal: Journal,
+) -> Evaluation:
+    """Evaluates a model against a dataset under a policy.
+
+    Args:
+        id: The evaluation's id, as it will stand in its record.
+        created: When it was asked for; UTC, ISO 8601.
+        model: ``.onnx`` file, with its external data beside it, or a folder or zip of these.
+        data: Dataset file or folder.
+        request: Policy, deployment, effort and all else that was asked.
+        folder: Receives ``models/<candidate>.onnx`` and ``raw/*.parquet``, and holds the
+            intermediate files. Not cleaned.
+        journal: Runs and remembers the steps.
+
+    Returns:
+        The evaluation with its verdict.
+
+    Raises:
+        BadInput: The model or the dataset cannot be used; one sentence says why.
+        SandboxFailure: A step that the rest depends on crashed or ran out of its limits.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    journal.plan(plan_steps(request))
+    with machine_lock(lambda _fraction, words: journal.announce(words)):
+        source = sandbox.call(locate_model, model, folder / "source")
+        profile = journal.step(
+            "model", ModelProfile, lambda report: sandbox.call(profile_model, source, report=report)
+        )
+        guidance = guide(profile)
+        prepared = journal.step(
+            "dataset",
+            PreparedData,
+            lambda report: steps.prepare_data(source, profile, data, request, folder, report),
+        )
+        bench = steps.Bench(source, profile, prepared, request, folder)
+        if not Path(prepared.folder).exists():
+            prepared = steps.prepare_again(bench, data)
+            bench = steps.Bench(source, profile, prepared, request, folder)
+
+        baseline = journal.step(
+            "baseline", steps.Baseline, lambda report: steps.measure_baseline(bench, report)
+        )
+        recipes: tuple[Recipe, ...] = ()
+        if baseline.plausible and guidance.method != "none":
+            recipes = journal.step(
+                "recipes", tuple[Recipe, ...], lambda _report: steps.list_recipes(bench)
+            )
+        p50_ms = baseline.latency.latencies[steps.BASELINE.id].p50_ms.value
+        journal.plan(plan_steps(request, recipes, p50_ms, prepared.profile.splits))
+
+        candidates = [steps.baseline_candidate(bench, baseline)]
+        candidates += [_candidate(bench, recipe, baseline, journal) for recipe in recipes]
+        comparison = journal.step(
+            "latency",
+            steps.Comparison,
+            lambda report: steps.compare_latency(
+                bench, candidates, _budget_left(bench, journal, 0.75), report
+            ),
+        )
+        footprint = journal.step(
+            "footprint",
+            steps.Footprint,
+            lambda report: steps.measure_footprint(bench, candidates, report),
+        )
+        candidates = [steps.with_measurements(row, comparison, footprint) for row in candidates]
+        aa_check = comparison.latency.aa_check
+
+        chosen = choose(tuple(candidates), request.policy) if baseline.plausible else None
+        if chosen is not None:
+            confirmation = journal.step(
+                "confirm",
+                steps.Confirmation,
+                lambda report: steps.confirm_candidate(
+                    bench, chosen, baseline, _budget_left(bench, journal, 1.0), report
+                ),
+            )
+            candidates = [steps.with_confirmation(row, chosen, confirmation) for row in candidates]
+            aa_check = confirmation.latency.aa_check
+
+    return Evaluation(
+        id=id,
+        created=created,
+        seed=request.seed,
+        effort=request.effort,
+        model=profile,
+        dataset=prepared.profile,
+        machine=comparison.machine,
+        deployment=request.deployment,
+        policy=request.policy,
+        guidance=guidance,
+        candidates=tuple(candidates),
+        aa_check=aa_check,
+        verdict=decide(
+            guidance=guidance,
+            candidates=tuple(candidates),
+            aa_check=aa_check,
+            policy=request.policy,
+            dataset=prepared.profile,
+            baseline_findings=baseline.findings,
+            samples_needed=samples_needed(candidates, request.policy),
+            machine=comparison.machine,
+        ),
+    )
+
+
+def _candidate(
+    bench: steps.Bench, recipe: Recipe, baseline: steps.Baseline, journal: Journal
+) -> Candidate:
+    if journal.elapsed_s > 0.6 * bench.request.time_budget_s:
+        return steps.out_of_time(recipe)
+    candidate = journal.step(
+        f"make:{recipe.id}",
+        Candidate,
+        lambda report: steps.try_recipe(bench, recipe, baseline, report),
+    )
+    if candidate.file is not None and not (bench.folder / candidate.file).exists():
+        steps.write_candidate(bench, recipe, lambda _fraction, words: journal.announce(words))
+    return candidate
+
+
+def _budget_left(bench: steps.Bench, journal: Journal, share: float) -> float:
+    """Seconds until ``share`` of the time budget is spent; enough for a quick look at least."""
+    return max(share * bench.request.time_budget_s - journal.elapsed_s, 60.0)

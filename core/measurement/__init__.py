@@ -1,0 +1,21 @@
+"""Latency, cold start, memory, and the machine they were measured on."""
+
+from __future__ import annotations
+
+from core.measurement.cold_start import measure_cold_starts
+from core.measurement.compare import Comparison, compare
+from core.measurement.latency import LatencyResult, measure_latency
+from core.measurement.lock import machine_lock
+from core.measurement.machine import fingerprint
+from core.measurement.memory import measure_peak_rss
+
+__all__ = [
+    "Comparison",
+    "LatencyResult",
+    "compare",
+    "fingerprint",
+    "machine_lock",
+    "measure_cold_starts",
+    "measure_latency",
+    "measure_peak_rss",
+]

@@ -1,0 +1,70 @@
+"""Which steps an evaluation will take and how long each should last, for the progress display.
+
+Rough on purpose: before the baseline was timed these are typical seconds; afterwards they
+follow from its p50. Nothing but the display depends on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.journal import PlannedStep
+from core.records import Recipe, Request, Splits
+
+_RUNS = {"quick": 300, "standard": 1000, "thorough": 5000}
+_TYPICAL_MS = 10.0
+_TYPICAL_SPLITS = Splits(calibration=100, search=300, confirm=600)
+
+_TITLES = {
+    "float16": "Make and check FP16",
+    "int8_dynamic": "Make and check INT8 dynamic",
+    "int8_static": "Make and check INT8 static",
+}
+
+
+def plan_steps(
+    request: Request,
+    recipes: Sequence[Recipe] | None = None,
+    p50_ms: float = _TYPICAL_MS,
+    splits: Splits = _TYPICAL_SPLITS,
+) -> tuple[PlannedStep, ...]:
+    """Lists the steps with their expected seconds.
+
+    Args:
+        request: What was asked for.
+        recipes: The recipes to be tried; None while they are not known.
+        p50_ms: Latency of the baseline.
+        splits: Sizes of the dataset's splits.
+    """
+    run = p50_ms / 1000
+    count = 4 if recipes is None else len(recipes)
+    runs = _RUNS[request.effort]
+    gated = (splits.search + splits.confirm) * run
+    making = [
+        PlannedStep(
+            f"make:{recipe.id}",
+            title_of(recipe),
+            5 + (splits.calibration * 4 + splits.search) * run,
+        )
+        for recipe in recipes or ()
+    ]
+    if recipes is None:
+        making = [
+            PlannedStep("candidates", "Make and check the candidates", count * (5 + 700 * run))
+        ]
+    return (
+        PlannedStep("model", "Read the model", 3),
+        PlannedStep("dataset", "Prepare the dataset", 5),
+        PlannedStep("baseline", "Measure the baseline", 6 + gated + 600 * run),
+        PlannedStep("recipes", "List the recipes", 1),
+        *making,
+        PlannedStep("latency", "Time all of them, interleaved", 10 + runs * run * (count + 2)),
+        PlannedStep("footprint", "Cold start and memory", 5 + 12 * (count + 1) * (0.1 + run)),
+        PlannedStep("confirm", "Confirm on unseen samples", 8 + runs * run * 3 + gated),
+    )
+
+
+def title_of(recipe: Recipe) -> str:
+    """The step's title for people."""
+    selective = ", selective" if recipe.left_in_float else ""
+    return _TITLES.get(recipe.method, recipe.method) + selective

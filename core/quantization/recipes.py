@@ -1,0 +1,144 @@
+"""Lists the recipes worth trying on a model: an expert's short list for its family."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from core.quantization.graph import Graph
+from core.quantization.hardware import dynamic_types, static_types
+from core.quantization.preprocess import preprocess
+from core.quantization.selective import recurrent_nodes, sensitive_nodes, weight_bytes
+from core.records import Method, ModelProfile, Recipe
+
+_ORDER: tuple[Method, ...] = ("float16", "int8_dynamic", "int8_static")
+# A selective recipe that leaves more of the weights than this has nothing left to gain.
+_MOST_LEFT_DYNAMIC = 0.9
+_MOST_LEFT_STATIC = 0.5
+
+# onnxruntime's CPU provider has INT8 kernels for these, or they only move data. Not here:
+# Softmax and the normalisations (wrong or slower in INT8), Gather, Where, TopK (nothing to gain).
+_STATIC_EVERYWHERE = (
+    *("Add", "AveragePool", "Clip", "Concat", "Conv", "Flatten", "Gemm", "GlobalAveragePool"),
+    *("LeakyRelu", "MatMul", "MaxPool", "Mul", "Pad", "Relu", "Reshape", "Resize", "Sigmoid"),
+    *("Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"),
+)
+# Adding an attention mask of -10000 would stretch a range until nothing else is left in it.
+_STATIC_LAYERS = ("Clip", "Conv", "Gemm", "MatMul", "Relu")
+_DYNAMIC_LAYERS = ("Attention", "EmbedLayerNormalization", "Gather", "LSTM", "MatMul")
+
+_FLOAT16_NOTE = "Half the file; FP16 is for GPUs, on a CPU it is rarely faster."
+_DYNAMIC_CNN_NOTE = (
+    "Dynamic quantization is usually the wrong method for a CNN: expect it to be slower, and do "
+    "not conclude from it that quantization does not help."
+)
+
+
+def plan_recipes(
+    model: Path,
+    profile: ModelProfile,
+    machine_flags: tuple[str, ...],
+    architecture: str,
+    methods: tuple[Method, ...] | None,
+    calibration_samples: int,
+) -> tuple[Recipe, ...]:
+    """Lists the recipes to try, cheap ones first.
+
+    Args:
+        model: The ``.onnx`` file.
+        profile: What is known of it.
+        machine_flags: Flags of the CPU that will serve the model; they decide integer types.
+        architecture: Of that CPU.
+        methods: Those asked for; None: all that make sense for the family.
+        calibration_samples: How many samples there are to calibrate with.
+
+    Returns:
+        Complete recipes whose ids are unique: FP16, INT8 dynamic, INT8 static, the INT8 ones
+        with a selective variant where there is something that is better left in FP32. Empty for
+        tree ensembles and for models that are quantized or FP16 already.
+
+    Raises:
+        BadInput: The model is too large to be rewritten.
+    """
+    if profile.family == "tree_ensemble" or profile.precision != "float32":
+        return ()
+    wanted = [method for method in _ORDER if methods is None or method in methods]
+    if not wanted:
+        return ()
+    graph = Graph(preprocess(model))
+    recipes: list[Recipe] = []
+    for method in wanted:
+        if method == "float16":
+            recipes.append(Recipe(id="float16", method="float16", note=_FLOAT16_NOTE))
+        elif method == "int8_dynamic":
+            recipes += _dynamic(graph, profile, machine_flags, architecture)
+        else:
+            recipes += _static(graph, profile, machine_flags, architecture, calibration_samples)
+    return tuple(recipes)
+
+
+def _dynamic(
+    graph: Graph, profile: ModelProfile, flags: Collection[str], architecture: str
+) -> list[Recipe]:
+    convolutions = [node.name for node in graph.nodes if node.op_type == "Conv"]
+    # Few convolutions before a large rest (a transformer's patches) are better left alone than
+    # have their unsigned weights forced on everything.
+    mostly = weight_bytes(graph, convolutions) > weight_bytes(graph) / 2
+    types = dynamic_types(flags, architecture, convolutions=mostly)
+    recipe = Recipe(
+        id="int8_dynamic",
+        method="int8_dynamic",
+        activation_type=types.activation,
+        weight_type=types.weight,
+        reduce_range=types.reduce_range,
+        op_types=tuple(sorted((*_DYNAMIC_LAYERS, "Conv"))) if mostly else _DYNAMIC_LAYERS,
+        note=_DYNAMIC_CNN_NOTE if profile.family == "cnn" else "",
+    )
+    recurrent = recurrent_nodes(graph)
+    if not recurrent or _left_share(graph, recurrent) > _MOST_LEFT_DYNAMIC:
+        return [recipe]
+    selective = replace(
+        recipe,
+        id="int8_dynamic_selective",
+        left_in_float=recurrent,
+        note="Leaves the LSTMs in FP32: rounding errors add up over their steps.",
+    )
+    return [recipe, selective]
+
+
+def _static(
+    graph: Graph,
+    profile: ModelProfile,
+    flags: Collection[str],
+    architecture: str,
+    calibration_samples: int,
+) -> list[Recipe]:
+    types = static_types(flags, architecture)
+    everywhere = profile.family in ("cnn", "mlp")
+    recipe = Recipe(
+        id="int8_static",
+        method="int8_static",
+        activation_type=types.activation,
+        weight_type=types.weight,
+        reduce_range=types.reduce_range,
+        calibration_samples=calibration_samples,
+        op_types=_STATIC_EVERYWHERE if everywhere else _STATIC_LAYERS,
+    )
+    left = sensitive_nodes(graph) if profile.family in ("cnn", "other") else ()
+    if not left or _left_share(graph, left) > _MOST_LEFT_STATIC:
+        return [recipe]
+    selective = replace(
+        recipe,
+        id="int8_static_selective",
+        left_in_float=left,
+        note=(
+            "Leaves the first layer, attention-like side branches and a small last layer in "
+            "FP32: little work, and much of the accuracy."
+        ),
+    )
+    return [recipe, selective]
+
+
+def _left_share(graph: Graph, names: tuple[str, ...]) -> float:
+    return weight_bytes(graph, names) / max(weight_bytes(graph), 1)

@@ -1,0 +1,382 @@
+"""The steps of an evaluation, each from records to a record; :mod:`core.evaluation` orders them.
+
+What touches a byte of the user's runs in the sandbox; the code here tells it what to do and
+puts the answers together.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core import sandbox
+from core.accuracy import Predictions, check_baseline, paired_accuracy, predict
+from core.datasets import prepare
+from core.finder import find_preprocessing
+from core.measurement import (
+    LatencyResult,
+    fingerprint,
+    measure_cold_starts,
+    measure_latency,
+    measure_peak_rss,
+)
+from core.quantization import MadeModel, make_candidate, plan_recipes
+from core.records import (
+    Accuracy,
+    BadInput,
+    Candidate,
+    ColdStart,
+    Finding,
+    Machine,
+    ModelProfile,
+    PreparedData,
+    Recipe,
+    Report,
+    Request,
+    SplitName,
+)
+
+_log = logging.getLogger(__name__)
+
+BASELINE = Recipe(id="baseline", method="none", note="The file as it was uploaded.")
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every step after the intake needs."""
+
+    model: Path
+    profile: ModelProfile
+    prepared: PreparedData
+    request: Request
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The user's own file: its answers on both gated splits, and its latency alone."""
+
+    search: Predictions
+    confirm: Predictions
+    findings: tuple[Finding, ...]
+    latency: LatencyResult
+
+    @property
+    def plausible(self) -> bool:
+        """Whether its accuracy is one that a drop can be measured from."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The baseline and all candidates, timed in the same rounds."""
+
+    machine: Machine
+    latency: LatencyResult
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Cold start and memory, by candidate."""
+
+    cold_starts: dict[str, ColdStart]
+    peak_rss_bytes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The chosen candidate once more: on unseen samples, in a fresh run."""
+
+    baseline_accuracy: Accuracy
+    accuracy: Accuracy
+    latency: LatencyResult
+
+
+def prepare_data(
+    source: Path, profile: ModelProfile, data: Path, request: Request, folder: Path, report: Report
+) -> PreparedData:
+    """Preprocesses the dataset once, with the preprocessing asked for or found."""
+    preprocessing = request.preprocessing
+    if preprocessing is None:
+        found = find_preprocessing(
+            source, profile, data, request.deployment, request.seed, folder, part(report, 0.0, 0.4)
+        )
+        preprocessing = found.best
+    return sandbox.call(
+        prepare,
+        data,
+        profile,
+        preprocessing,
+        folder / "prepared",
+        request.seed,
+        report=part(report, 0.4, 0.6),
+    )
+
+
+def prepare_again(bench: Bench, data: Path) -> PreparedData:
+    """Makes the files of a checkpointed preparation anew, where they are gone."""
+    return sandbox.call(
+        prepare,
+        data,
+        bench.profile,
+        bench.prepared.profile.preprocessing,
+        bench.folder / "prepared",
+        bench.request.seed,
+    )
+
+
+def measure_baseline(bench: Bench, report: Report) -> Baseline:
+    """Answers of the user's own file on *search* and *confirm*, and its latency, alone."""
+    search = _predict(bench, bench.model, "search", part(report, 0.0, 0.3))
+    confirm = _predict(bench, bench.model, "confirm", part(report, 0.3, 0.3))
+    labels = [*_labels(bench, "search"), *_labels(bench, "confirm")]
+    latency = measure_latency(
+        {BASELINE.id: bench.model},
+        bench.prepared,
+        bench.request.deployment,
+        effort="quick",
+        seed=bench.request.seed,
+        budget_s=bench.request.time_budget_s / 10,
+        report=part(report, 0.6, 0.4),
+    )
+    return Baseline(
+        search,
+        confirm,
+        check_baseline(search.join(confirm), labels, bench.prepared.profile.classes),
+        latency,
+    )
+
+
+def list_recipes(bench: Bench) -> tuple[Recipe, ...]:
+    """The recipes worth trying on this model, on this machine, cheap ones first."""
+    machine = fingerprint(bench.request.deployment)
+    return sandbox.call(
+        plan_recipes,
+        bench.model,
+        bench.profile,
+        machine.flags,
+        machine.architecture,
+        bench.request.methods,
+        bench.prepared.profile.splits.calibration,
+    )
+
+
+def try_recipe(bench: Bench, recipe: Recipe, baseline: Baseline, report: Report) -> Candidate:
+    """Makes one candidate and gates it on *search*; a failure is a row, never the end."""
+    try:
+        made = write_candidate(bench, recipe, part(report, 0.0, 0.6))
+        answers = _predict(bench, path_of(bench, recipe.id), "search", part(report, 0.6, 0.4))
+    except (BadInput, sandbox.SandboxFailure) as failure:
+        return Candidate(id=recipe.id, recipe=recipe, status="failed", reason=str(failure))
+    if not answers.finite:
+        return Candidate(
+            id=recipe.id,
+            recipe=recipe,
+            status="failed",
+            reason="Its outputs contain NaN or infinite values.",
+        )
+    accuracy = _accuracy(bench, "search", baseline.search, answers)
+    too_much = accuracy.gate == "fail"
+    return Candidate(
+        id=recipe.id,
+        recipe=recipe,
+        status="rejected" if too_much else "measured",
+        reason=_rejection(accuracy, bench) if too_much else made.note,
+        sha256=made.sha256,
+        size_bytes=made.size_bytes,
+        file=_file_of(recipe.id),
+        accuracy=accuracy,
+        search_accuracy=accuracy,
+    )
+
+
+def out_of_time(recipe: Recipe) -> Candidate:
+    """The row of a recipe that the time budget left no room for."""
+    return Candidate(
+        id=recipe.id,
+        recipe=recipe,
+        status="failed",
+        reason="Not tried: the time budget left no room for it.",
+    )
+
+
+def baseline_candidate(bench: Bench, baseline: Baseline) -> Candidate:
+    """The baseline as the first row of every comparison."""
+    accuracy = _accuracy(bench, "search", baseline.search, baseline.search)
+    return Candidate(
+        id=BASELINE.id,
+        recipe=BASELINE,
+        status="measured",
+        reason=" ".join(finding.sentence for finding in baseline.findings),
+        sha256=bench.profile.sha256,
+        size_bytes=bench.profile.size_bytes,
+        accuracy=accuracy,
+        search_accuracy=accuracy,
+    )
+
+
+def compare_latency(
+    bench: Bench, candidates: Sequence[Candidate], budget_s: float, report: Report
+) -> Comparison:
+    """Times the baseline and every candidate that runs, wherever its accuracy lies.
+
+    A candidate that failed the accuracy gate is timed too: "twice as fast, but it loses five
+    points" is an answer, "it loses five points" is half of one.
+    """
+    latency = measure_latency(
+        _paths(bench, candidates),
+        bench.prepared,
+        bench.request.deployment,
+        effort=bench.request.effort,
+        seed=bench.request.seed,
+        budget_s=budget_s,
+        report=report,
+        samples_file=bench.folder / "raw" / "latency.parquet",
+    )
+    machine = fingerprint(bench.request.deployment)
+    return Comparison(
+        replace(machine, noise=latency.noise, findings=machine.findings + latency.findings), latency
+    )
+
+
+def measure_footprint(bench: Bench, candidates: Sequence[Candidate], report: Report) -> Footprint:
+    """Cold start in fresh processes, and peak memory, of whatever was timed.
+
+    No verdict rests on them: where they cannot be measured they are missing, and that is all.
+    """
+    paths = _paths(bench, candidates)
+    deployment = bench.request.deployment
+    try:
+        return Footprint(
+            measure_cold_starts(
+                paths,
+                bench.prepared,
+                deployment,
+                bandwidth_mbps=bench.request.policy.bandwidth_mbps,
+                seed=bench.request.seed,
+                report=part(report, 0.0, 0.7),
+                size_bytes={BASELINE.id: bench.profile.size_bytes},
+            ),
+            measure_peak_rss(paths, bench.prepared, deployment, report=part(report, 0.7, 0.3)),
+        )
+    except (BadInput, sandbox.SandboxFailure) as failure:
+        _log.warning("Cold start and memory were not measured: %s", failure)
+        return Footprint({}, {})
+
+
+def confirm_candidate(
+    bench: Bench, chosen: str, baseline: Baseline, budget_s: float, report: Report
+) -> Confirmation:
+    """Gates the chosen candidate once on *confirm*, and times it against the baseline anew."""
+    path = path_of(bench, chosen)
+    answers = _predict(bench, path, "confirm", part(report, 0.0, 0.3))
+    latency = measure_latency(
+        {BASELINE.id: bench.model, chosen: path},
+        bench.prepared,
+        bench.request.deployment,
+        effort=bench.request.effort,
+        seed=bench.request.seed + 1,
+        budget_s=budget_s,
+        report=part(report, 0.3, 0.7),
+        samples_file=bench.folder / "raw" / "confirm.parquet",
+    )
+    return Confirmation(
+        _accuracy(bench, "confirm", baseline.confirm, baseline.confirm),
+        _accuracy(bench, "confirm", baseline.confirm, answers),
+        latency,
+    )
+
+
+def with_measurements(
+    candidate: Candidate, comparison: Comparison, footprint: Footprint
+) -> Candidate:
+    """Adds what was measured to a candidate's row."""
+    return replace(
+        candidate,
+        latency=comparison.latency.latencies.get(candidate.id),
+        cold_start_ms=footprint.cold_starts.get(candidate.id),
+        peak_rss_bytes=footprint.peak_rss_bytes.get(candidate.id),
+    )
+
+
+def with_confirmation(candidate: Candidate, chosen: str, confirmation: Confirmation) -> Candidate:
+    """The chosen candidate and the baseline carry the figures that the verdict rests on."""
+    if candidate.id not in (chosen, BASELINE.id):
+        return candidate
+    is_chosen = candidate.id == chosen
+    return replace(
+        candidate,
+        accuracy=confirmation.accuracy if is_chosen else confirmation.baseline_accuracy,
+        latency=confirmation.latency.latencies[candidate.id],
+    )
+
+
+def write_candidate(bench: Bench, recipe: Recipe, report: Report) -> MadeModel:
+    """Makes the file of a recipe; the same bytes each time."""
+    target = path_of(bench, recipe.id)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return sandbox.call(
+        make_candidate,
+        bench.model,
+        recipe,
+        bench.prepared,
+        target,
+        bench.request.seed,
+        bench.request.deployment,
+        report=report,
+    )
+
+
+def path_of(bench: Bench, candidate: str) -> Path:
+    """Where a candidate's file is, made or yet to be made."""
+    return bench.folder / _file_of(candidate)
+
+
+def part(report: Report, start: float, share: float) -> Report:
+    """A report whose 0..1 is a part of another's."""
+    return lambda fraction, words: report(start + share * fraction, words)
+
+
+def _file_of(candidate: str) -> str:
+    return f"models/{candidate}.onnx"
+
+
+def _paths(bench: Bench, candidates: Sequence[Candidate]) -> dict[str, Path]:
+    return {BASELINE.id: bench.model} | {
+        candidate.id: bench.folder / candidate.file
+        for candidate in candidates
+        if candidate.file is not None
+    }
+
+
+def _labels(bench: Bench, split: SplitName) -> list[int]:
+    labels: list[int] = sandbox.load_labels(bench.prepared, split).tolist()
+    return labels
+
+
+def _predict(bench: Bench, model: Path, split: SplitName, report: Report) -> Predictions:
+    return sandbox.call(
+        predict, model, bench.prepared, split, bench.request.deployment, report=report
+    )
+
+
+def _accuracy(
+    bench: Bench, split: SplitName, baseline: Predictions, candidate: Predictions
+) -> Accuracy:
+    return paired_accuracy(
+        _labels(bench, split),
+        baseline.classes,
+        candidate.classes,
+        split=split,
+        threshold_points=bench.request.policy.max_drop_points,
+        confidence=bench.request.policy.confidence,
+    )
+
+
+def _rejection(accuracy: Accuracy, bench: Bench) -> str:
+    return (
+        f"Loses at least {accuracy.drop_points.low:.1f} points of accuracy on the search split; "
+        f"the policy allows {bench.request.policy.max_drop_points:g}."
+    )
