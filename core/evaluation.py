@@ -11,6 +11,7 @@ from pathlib import Path
 
 from core import sandbox, steps
 from core.accuracy import samples_needed
+from core.bench import BASELINE, Baseline, Bench, Comparison, Confirmation, Footprint
 from core.decision import choose, decide, guide
 from core.intake import locate_model, profile_model
 from core.journal import Journal
@@ -61,34 +62,34 @@ def evaluate(
             PreparedData,
             lambda report: steps.prepare_data(source, profile, data, request, folder, report),
         )
-        bench = steps.Bench(source, profile, prepared, request, folder)
+        bench = Bench(source, profile, prepared, request, folder)
         if not Path(prepared.folder).exists():
             prepared = steps.prepare_again(bench, data)
-            bench = steps.Bench(source, profile, prepared, request, folder)
+            bench = Bench(source, profile, prepared, request, folder)
 
         baseline = journal.step(
-            "baseline", steps.Baseline, lambda report: steps.measure_baseline(bench, report)
+            "baseline", Baseline, lambda report: steps.measure_baseline(bench, report)
         )
         recipes: tuple[Recipe, ...] = ()
         if baseline.plausible and guidance.method != "none":
             recipes = journal.step(
                 "recipes", tuple[Recipe, ...], lambda _report: steps.list_recipes(bench)
             )
-        p50_ms = baseline.latency.latencies[steps.BASELINE.id].p50_ms.value
+        p50_ms = baseline.latency.latencies[BASELINE.id].p50_ms.value
         journal.plan(plan_steps(request, recipes, p50_ms, prepared.profile.splits))
 
         candidates = [steps.baseline_candidate(bench, baseline)]
         candidates += [_candidate(bench, recipe, baseline, journal) for recipe in recipes]
         comparison = journal.step(
             "latency",
-            steps.Comparison,
+            Comparison,
             lambda report: steps.compare_latency(
                 bench, candidates, _budget_left(bench, journal, 0.75), report
             ),
         )
         footprint = journal.step(
             "footprint",
-            steps.Footprint,
+            Footprint,
             lambda report: steps.measure_footprint(bench, candidates, report),
         )
         candidates = [steps.with_measurements(row, comparison, footprint) for row in candidates]
@@ -98,7 +99,7 @@ def evaluate(
         if chosen is not None:
             confirmation = journal.step(
                 "confirm",
-                steps.Confirmation,
+                Confirmation,
                 lambda report: steps.confirm_candidate(
                     bench, chosen, baseline, _budget_left(bench, journal, 1.0), report
                 ),
@@ -132,9 +133,7 @@ def evaluate(
     )
 
 
-def _candidate(
-    bench: steps.Bench, recipe: Recipe, baseline: steps.Baseline, journal: Journal
-) -> Candidate:
+def _candidate(bench: Bench, recipe: Recipe, baseline: Baseline, journal: Journal) -> Candidate:
     if journal.elapsed_s > 0.6 * bench.request.time_budget_s:
         return steps.out_of_time(recipe)
     candidate = journal.step(
@@ -147,6 +146,6 @@ def _candidate(
     return candidate
 
 
-def _budget_left(bench: steps.Bench, journal: Journal, share: float) -> float:
+def _budget_left(bench: Bench, journal: Journal, share: float) -> float:
     """Seconds until ``share`` of the time budget is spent; enough for a quick look at least."""
     return max(share * bench.request.time_budget_s - journal.elapsed_s, 60.0)

@@ -25,7 +25,6 @@ from core.records import (
     Evaluation,
     ModelProfile,
     PreparedData,
-    Preprocessing,
     Progress,
     Request,
     SplitName,
@@ -54,13 +53,16 @@ def evaluate_files(
     """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".work-") as work:
-        source, profile = _read_model(model, Path(work) / "preset")
+        preset = None
+        if preprocessing != AUTO:
+            _, profile = _read_model(model, Path(work) / "preset")
+            preset = preset_for(preprocessing, profile.inputs[0])
         evaluation = evaluate(
             id=secrets.token_urlsafe(9),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            model=source,
+            model=model.resolve(),
             data=data.resolve(),
-            request=replace(request, preprocessing=_preset(preprocessing, profile)),
+            request=replace(request, preprocessing=preset),
             folder=Path(work),
             journal=Journal(_show),
         )
@@ -102,12 +104,12 @@ def compare_files(
         source_b, _ = _read_model(b, work / "b")
         prepared = None
         if data is not None:
-            chosen = _preset(preprocessing, profile)
-            if chosen is None:
-                found = find_preprocessing(
+            if preprocessing == AUTO:
+                chosen = find_preprocessing(
                     source_a, profile, data.resolve(), deployment, seed, work / "finder", _quiet
-                )
-                chosen = found.best
+                ).best
+            else:
+                chosen = preset_for(preprocessing, profile.inputs[0])
             prepared = sandbox.call(
                 prepare, data.resolve(), profile, chosen, work / "prepared", seed
             )
@@ -147,10 +149,6 @@ def summary(evaluation: Evaluation) -> str:
 def _read_model(path: Path, folder: Path) -> tuple[Path, ModelProfile]:
     source = sandbox.call(locate_model, path.resolve(), folder)
     return source, sandbox.call(profile_model, source)
-
-
-def _preset(name: str, profile: ModelProfile) -> Preprocessing | None:
-    return None if name == AUTO else preset_for(name, profile.inputs[0])
 
 
 def _agreement(a: Path, b: Path, prepared: PreparedData, deployment: Deployment) -> float:

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from core import sandbox
-from core.accuracy import Predictions, check_baseline, paired_accuracy, predict
+from core.accuracy import (
+    Predictions,
+    baseline_accuracy,
+    check_baseline,
+    paired_accuracy,
+    predict,
+)
+from core.bench import BASELINE, Baseline, Bench, Comparison, Confirmation, Footprint, file_of
 from core.datasets import prepare
 from core.finder import find_preprocessing
 from core.measurement import (
-    LatencyResult,
     fingerprint,
     measure_cold_starts,
     measure_latency,
@@ -27,9 +33,6 @@ from core.records import (
     Accuracy,
     BadInput,
     Candidate,
-    ColdStart,
-    Finding,
-    Machine,
     ModelProfile,
     PreparedData,
     Recipe,
@@ -39,59 +42,6 @@ from core.records import (
 )
 
 _log = logging.getLogger(__name__)
-
-BASELINE = Recipe(id="baseline", method="none", note="The file as it was uploaded.")
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What every step after the intake needs."""
-
-    model: Path
-    profile: ModelProfile
-    prepared: PreparedData
-    request: Request
-    folder: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """The user's own file: its answers on both gated splits, and its latency alone."""
-
-    search: Predictions
-    confirm: Predictions
-    findings: tuple[Finding, ...]
-    latency: LatencyResult
-
-    @property
-    def plausible(self) -> bool:
-        """Whether its accuracy is one that a drop can be measured from."""
-        return not any(finding.severity == "error" for finding in self.findings)
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The baseline and all candidates, timed in the same rounds."""
-
-    machine: Machine
-    latency: LatencyResult
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """Cold start and memory, by candidate."""
-
-    cold_starts: dict[str, ColdStart]
-    peak_rss_bytes: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """The chosen candidate once more: on unseen samples, in a fresh run."""
-
-    baseline_accuracy: Accuracy
-    accuracy: Accuracy
-    latency: LatencyResult
 
 
 def prepare_data(
@@ -167,7 +117,7 @@ def try_recipe(bench: Bench, recipe: Recipe, baseline: Baseline, report: Report)
     """Makes one candidate and gates it on *search*; a failure is a row, never the end."""
     try:
         made = write_candidate(bench, recipe, part(report, 0.0, 0.6))
-        answers = _predict(bench, path_of(bench, recipe.id), "search", part(report, 0.6, 0.4))
+        answers = _predict(bench, bench.path_of(recipe.id), "search", part(report, 0.6, 0.4))
     except (BadInput, sandbox.SandboxFailure) as failure:
         return Candidate(id=recipe.id, recipe=recipe, status="failed", reason=str(failure))
     if not answers.finite:
@@ -186,7 +136,7 @@ def try_recipe(bench: Bench, recipe: Recipe, baseline: Baseline, report: Report)
         reason=_rejection(accuracy, bench) if too_much else made.note,
         sha256=made.sha256,
         size_bytes=made.size_bytes,
-        file=_file_of(recipe.id),
+        file=file_of(recipe.id),
         accuracy=accuracy,
         search_accuracy=accuracy,
     )
@@ -204,7 +154,7 @@ def out_of_time(recipe: Recipe) -> Candidate:
 
 def baseline_candidate(bench: Bench, baseline: Baseline) -> Candidate:
     """The baseline as the first row of every comparison."""
-    accuracy = _accuracy(bench, "search", baseline.search, baseline.search)
+    accuracy = baseline_accuracy(_labels(bench, "search"), baseline.search.classes, split="search")
     return Candidate(
         id=BASELINE.id,
         recipe=BASELINE,
@@ -270,7 +220,7 @@ def confirm_candidate(
     bench: Bench, chosen: str, baseline: Baseline, budget_s: float, report: Report
 ) -> Confirmation:
     """Gates the chosen candidate once on *confirm*, and times it against the baseline anew."""
-    path = path_of(bench, chosen)
+    path = bench.path_of(chosen)
     answers = _predict(bench, path, "confirm", part(report, 0.0, 0.3))
     latency = measure_latency(
         {BASELINE.id: bench.model, chosen: path},
@@ -283,7 +233,7 @@ def confirm_candidate(
         samples_file=bench.folder / "raw" / "confirm.parquet",
     )
     return Confirmation(
-        _accuracy(bench, "confirm", baseline.confirm, baseline.confirm),
+        baseline_accuracy(_labels(bench, "confirm"), baseline.confirm.classes, split="confirm"),
         _accuracy(bench, "confirm", baseline.confirm, answers),
         latency,
     )
@@ -315,7 +265,7 @@ def with_confirmation(candidate: Candidate, chosen: str, confirmation: Confirmat
 
 def write_candidate(bench: Bench, recipe: Recipe, report: Report) -> MadeModel:
     """Makes the file of a recipe; the same bytes each time."""
-    target = path_of(bench, recipe.id)
+    target = bench.path_of(recipe.id)
     target.parent.mkdir(parents=True, exist_ok=True)
     return sandbox.call(
         make_candidate,
@@ -329,18 +279,9 @@ def write_candidate(bench: Bench, recipe: Recipe, report: Report) -> MadeModel:
     )
 
 
-def path_of(bench: Bench, candidate: str) -> Path:
-    """Where a candidate's file is, made or yet to be made."""
-    return bench.folder / _file_of(candidate)
-
-
 def part(report: Report, start: float, share: float) -> Report:
     """A report whose 0..1 is a part of another's."""
     return lambda fraction, words: report(start + share * fraction, words)
-
-
-def _file_of(candidate: str) -> str:
-    return f"models/{candidate}.onnx"
 
 
 def _paths(bench: Bench, candidates: Sequence[Candidate]) -> dict[str, Path]:

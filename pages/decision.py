@@ -45,7 +45,7 @@ def show_evidence(baseline: Candidate, chosen: Candidate) -> None:
             st.metric(
                 "Speed-up",
                 explain.times(speedup.ratio),
-                f"{speedup.low:.2f} to {speedup.high:.2f}",
+                explain.speed(speedup),
                 delta_color="off",
                 delta_arrow="off",
                 border=True,

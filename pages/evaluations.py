@@ -40,6 +40,7 @@ def start_example() -> str:
         request=Request(preprocessing=PREPROCESSING),
     )
     submit(storage, id)
+    frame.active_jobs.clear()
     return id
 
 
@@ -53,14 +54,15 @@ def show_row(row: EvaluationSummary) -> None:
             st.page_link(
                 f"{page}.py", label=f"**{frame.escaped(row.name)}**", query_params={"id": row.id}
             )
-            st.caption(_when(row.created) + (f" by {row.created_by}" if row.created_by else ""))
+            by = f" by {frame.escaped(row.created_by)}" if row.created_by else ""
+            st.caption(_when(row.created) + by)
             st.space("stretch")
             if row.status not in ("queued", "running") and st.button(
                 "Delete",
                 key=f"delete-{row.id}",
                 icon=":material/delete:",
                 type="tertiary",
-                help=f"Delete {row.name}; you can undo it.",
+                help=f"Delete {frame.escaped(row.name)}; you can undo it.",
             ):
                 delete_evaluation(frame.storage(), row.id)
                 st.session_state["deleted"] = (row.id, row.name)

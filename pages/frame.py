@@ -170,7 +170,7 @@ def show_findings(findings: tuple[Finding, ...]) -> None:
     order = ("error", "warning", "info")
     for finding in sorted(findings, key=lambda finding: order.index(finding.severity)):
         draw = {"error": st.error, "warning": st.warning, "info": st.info}[finding.severity]
-        draw(finding.sentence, icon=_ICONS[finding.severity])
+        draw(escaped(finding.sentence), icon=_ICONS[finding.severity])
 
 
 def show_badge(badge: Badge) -> None:

@@ -6,8 +6,11 @@ import streamlit as st
 
 from pages import frame
 
-st.set_page_config(page_title="Measure First", page_icon=":material/speed:", layout="wide")
-st.logo(Path(__file__).with_name("logo.svg"), size="large")
+_HERE = Path(__file__).parent
+
+# Pictures of our own: a Material icon in the tab would be fetched from the internet.
+st.set_page_config(page_title="Measure First", page_icon=_HERE / "icon.svg", layout="wide")
+st.logo(_HERE / "logo.svg", size="large")
 
 
 def _signed_in() -> bool:

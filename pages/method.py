@@ -46,13 +46,18 @@ def show_guidance(guidance: Guidance) -> None:
         st.warning(warning, icon=":material/warning:")
 
 
+# Each widget below has a key: without one it would be another widget as soon as what was chosen
+# has become the value that it starts from, and would lose every second choice.
+
+
 def methods_form(
-    profile: ModelProfile, request: Request, *, disabled: bool
+    id: str, profile: ModelProfile, request: Request, *, disabled: bool
 ) -> tuple[Method, ...] | None:
     """Which methods are tried; all that make sense, unless somebody chooses."""
     automatic = st.toggle(
         "Try every method that makes sense for this model",
         value=request.methods is None,
+        key=f"automatic-{id}",
         disabled=disabled,
         help="The comparison shows why the others lose, too.",
     )
@@ -63,6 +68,7 @@ def methods_form(
         _CHOICES,
         selection_mode="multi",
         default=request.methods or _CHOICES,
+        key=f"methods-{id}",
         format_func=lambda method: METHODS[method],
         disabled=disabled,
     )
@@ -72,7 +78,7 @@ def methods_form(
     return tuple(method for method in _CHOICES if method in chosen)
 
 
-def policy_form(policy: Policy, *, disabled: bool) -> Policy:
+def policy_form(id: str, policy: Policy, *, disabled: bool) -> Policy:
     """What the team asks for."""
     with st.grid(3):
         drop = st.number_input(
@@ -80,6 +86,7 @@ def policy_form(policy: Policy, *, disabled: bool) -> Policy:
             min_value=0.05,
             max_value=100.0,
             value=policy.max_drop_points,
+            key=f"drop-{id}",
             step=0.25,
             help="Percentage points below the baseline. The upper end of the measured drop's "
             "interval is held against this.",
@@ -90,6 +97,7 @@ def policy_form(policy: Policy, *, disabled: bool) -> Policy:
             min_value=1.0,
             max_value=20.0,
             value=policy.min_speedup,
+            key=f"speedup-{id}",
             step=0.05,
             help="1.10 means: a tenth faster. Less is not worth the change.",
             disabled=disabled,
@@ -99,12 +107,14 @@ def policy_form(policy: Policy, *, disabled: bool) -> Policy:
             min_value=1,
             max_value=95,
             value=round(100 * policy.min_size_reduction),
+            key=f"reduction-{id}",
             disabled=disabled,
         )
         target = st.number_input(
             "Latency target, ms (optional)",
             min_value=0.001,
             value=policy.latency_target_ms,
+            key=f"target-{id}",
             placeholder="none",
             help="If the model meets it already, speed is no reason to quantize.",
             disabled=disabled,
@@ -113,6 +123,7 @@ def policy_form(policy: Policy, *, disabled: bool) -> Policy:
             "Bandwidth for cold start, Mbit/s (optional)",
             min_value=0.1,
             value=policy.bandwidth_mbps,
+            key=f"bandwidth-{id}",
             placeholder="not counted",
             help="How fast a new replica fetches the model file.",
             disabled=disabled,
@@ -122,6 +133,7 @@ def policy_form(policy: Policy, *, disabled: bool) -> Policy:
         list(_GAINS),
         selection_mode="multi",
         default=policy.gains,
+        key=f"gains-{id}",
         format_func=lambda gain: _GAINS[gain],
         disabled=disabled,
     )
@@ -138,7 +150,7 @@ def policy_form(policy: Policy, *, disabled: bool) -> Policy:
     )
 
 
-def deployment_form(request: Request, *, disabled: bool) -> tuple[Deployment, Effort]:
+def deployment_form(id: str, request: Request, *, disabled: bool) -> tuple[Deployment, Effort]:
     """How the model is served, and how much is measured."""
     with st.grid(3):
         threads = st.number_input(
@@ -146,6 +158,7 @@ def deployment_form(request: Request, *, disabled: bool) -> tuple[Deployment, Ef
             min_value=1,
             max_value=256,
             value=request.deployment.threads,
+            key=f"threads-{id}",
             help="The number you serve with. More threads change what quantization gains.",
             disabled=disabled,
         )
@@ -154,12 +167,14 @@ def deployment_form(request: Request, *, disabled: bool) -> tuple[Deployment, Ef
             min_value=1,
             max_value=4096,
             value=request.deployment.batch_size,
+            key=f"batch-{id}",
             disabled=disabled,
         )
         effort = st.selectbox(
             "Effort",
             list(_EFFORTS),
             index=list(_EFFORTS).index(request.effort),
+            key=f"effort-{id}",
             format_func=lambda effort: _EFFORTS[effort],
             disabled=disabled,
         )
@@ -207,13 +222,13 @@ if fixed:
         frame.go("method", frame.start_copy(evaluation))
 
 show_guidance(guidance)
-methods = methods_form(model, request, disabled=fixed)
+methods = methods_form(evaluation.id, model, request, disabled=fixed)
 st.subheader("Policy")
-policy = policy_form(request.policy, disabled=fixed)
+policy = policy_form(evaluation.id, request.policy, disabled=fixed)
 st.subheader("Is the data enough?")
 show_sample_plan(dataset, policy)
 st.subheader("Deployment and effort")
-deployment, effort = deployment_form(request, disabled=fixed)
+deployment, effort = deployment_form(evaluation.id, request, disabled=fixed)
 
 asked = replace(request, methods=methods, policy=policy, deployment=deployment, effort=effort)
 if not fixed:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, TypeVar
+from math import isfinite
+from typing import Literal
 
 import streamlit as st
 
@@ -11,8 +12,6 @@ from core.records import DatasetProfile, Family, Method, ModelProfile, Preproces
 from core.storage import StoredFile
 from core.uploads import Preview
 from pages import frame
-
-T = TypeVar("T")
 
 _COLORS: tuple[Literal["RGB", "BGR", "L"], ...] = ("RGB", "BGR", "L")
 _FITS: tuple[Literal["crop", "stretch"], ...] = ("crop", "stretch")
@@ -132,15 +131,31 @@ def show_previews(samples: Sequence[Preview]) -> None:
                 st.caption(f"values {sample.minimum:.2f} to {sample.maximum:.2f}")
 
 
-def custom_preprocessing(start: Preprocessing, *, disabled: bool) -> Preprocessing:
-    """The form of a preprocessing that no preset describes."""
+def custom_preprocessing(key: str, start: Preprocessing, *, disabled: bool) -> Preprocessing:
+    """The form of a preprocessing that no preset describes; it starts from one that is near."""
     with st.grid(4):
-        color = _choice("Colour order", _COLORS, start.color, "L is grey.", disabled)
-        fit = _choice(
-            "Fit", _FITS, start.fit, "Crop keeps the proportions and takes the centre.", disabled
+        color = st.selectbox(
+            "Colour order",
+            _COLORS,
+            _COLORS.index(start.color),
+            key=f"color-{key}",
+            help="L is grey.",
+            disabled=disabled,
         )
-        interpolation = _choice(
-            "Interpolation", _INTERPOLATIONS, start.interpolation, None, disabled
+        fit = st.selectbox(
+            "Fit",
+            _FITS,
+            _FITS.index(start.fit),
+            key=f"fit-{key}",
+            help="Crop keeps the proportions and takes the centre.",
+            disabled=disabled,
+        )
+        interpolation = st.selectbox(
+            "Interpolation",
+            _INTERPOLATIONS,
+            _INTERPOLATIONS.index(start.interpolation),
+            key=f"interpolation-{key}",
+            disabled=disabled,
         )
         crop = st.number_input(
             "Part kept by the crop",
@@ -149,18 +164,29 @@ def custom_preprocessing(start: Preprocessing, *, disabled: bool) -> Preprocessi
             start.crop_fraction,
             0.005,
             format="%.3f",
+            key=f"crop-{key}",
             disabled=disabled or fit == "stretch",
         )
         divisor = st.number_input(
-            "Divide pixels by", 0.001, 65535.0, 1 / start.scale, 0.5, disabled=disabled
+            "Divide pixels by",
+            0.001,
+            65535.0,
+            1 / start.scale,
+            0.5,
+            key=f"divisor-{key}",
+            disabled=disabled,
         )
         mean = st.text_input(
             "Subtract (one number, or one per channel)",
             ", ".join(f"{value:g}" for value in start.mean),
+            key=f"mean-{key}",
             disabled=disabled,
         )
         std = st.text_input(
-            "Then divide by", ", ".join(f"{value:g}" for value in start.std), disabled=disabled
+            "Then divide by",
+            ", ".join(f"{value:g}" for value in start.std),
+            key=f"std-{key}",
+            disabled=disabled,
         )
     channels = 1 if color == "L" else 3
     means, stds = _numbers(mean, channels), _numbers(std, channels)
@@ -183,16 +209,13 @@ def custom_preprocessing(start: Preprocessing, *, disabled: bool) -> Preprocessi
     )
 
 
-def _choice(label: str, options: tuple[T, ...], value: T, help: str | None, disabled: bool) -> T:
-    return st.selectbox(label, options, options.index(value), help=help, disabled=disabled)
-
-
 def _numbers(text: str, channels: int) -> tuple[float, ...] | None:
     try:
         numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
         return None
-    return numbers if len(numbers) in (1, channels) else None
+    fit = len(numbers) in (1, channels) and all(isfinite(number) for number in numbers)
+    return numbers if fit else None
 
 
 def _tensor(tensor: TensorInfo) -> str:

@@ -144,7 +144,8 @@ def show_machine(result: Evaluation) -> None:
 def show_ended(evaluation: StoredEvaluation) -> None:
     """Why there is no result, and the way on."""
     if evaluation.status == "failed":
-        st.error(evaluation.error or "The evaluation failed.", icon=":material/error:")
+        sentence = frame.escaped(evaluation.error or "The evaluation failed.")
+        st.error(sentence, icon=":material/error:")
     else:
         st.info("This evaluation was cancelled.", icon=":material/cancel:")
     if st.button("Change and run again", type="primary", icon=":material/replay:"):

@@ -69,7 +69,9 @@ def show_uploader(role: str, label: str, help: str) -> tuple[StoredFile, ...]:
     assert isinstance(files, list)
     with st.expander("Larger than 200 MB?", icon=":material/cloud_upload:"):
         streamed = streamed_files(f"{role}-streamed-{generation}")
-    return streamed or keep(files)
+    kept = keep(files)
+    # A large file that was turned away stays in its uploader, and must not hide a better one.
+    return kept if kept and (not streamed or rejected(role, streamed)) else streamed
 
 
 def rejected(role: str, files: tuple[StoredFile, ...]) -> str | None:
@@ -84,23 +86,24 @@ def reject(role: str, files: tuple[StoredFile, ...], problem: Exception) -> None
     seen[tuple(file.sha256 + file.name for file in files)] = str(problem)
 
 
-def replace_files(role: str) -> None:
-    """Offers the empty uploader again."""
-    st.session_state[f"{role}-replacing"] = True
+def replace_files(role: str, id: str) -> None:
+    """Offers the empty uploader again, for this draft."""
+    st.session_state[f"{role}-replacing"] = id
     st.session_state[f"{role}-generation"] = st.session_state.get(f"{role}-generation", 0) + 1
 
 
 def model_section(evaluation: StoredEvaluation | None) -> None:
     """The model: its uploader, or what was found in it."""
     st.subheader("Model")
-    if evaluation and evaluation.model_profile and not st.session_state.get("model-replacing"):
+    replacing = st.session_state.get("model-replacing")
+    if evaluation and evaluation.model_profile and replacing != evaluation.id:
         profiles.show_model(evaluation.model_files, evaluation.model_profile)
         if evaluation.status == "draft":
             st.button(
                 "Replace the model",
                 icon=":material/swap_horiz:",
                 on_click=replace_files,
-                args=("model",),
+                args=("model", evaluation.id),
             )
         return
     files = show_uploader(
@@ -118,16 +121,16 @@ def model_section(evaluation: StoredEvaluation | None) -> None:
             reject("model", files, problem)
             sentence = str(problem)
         else:
-            st.session_state["model-replacing"] = False
+            st.session_state["model-replacing"] = None
             st.rerun()
-    st.error(sentence, icon=":material/error:")
+    st.error(frame.escaped(sentence), icon=":material/error:")
 
 
 def data_section(evaluation: StoredEvaluation) -> None:
     """The dataset: its uploader, or what was found in it."""
     st.subheader("Labelled data")
     assert evaluation.model_profile is not None
-    if evaluation.dataset_profile and not st.session_state.get("data-replacing"):
+    if evaluation.dataset_profile and st.session_state.get("data-replacing") != evaluation.id:
         profiles.show_dataset(evaluation.data_files, evaluation.dataset_profile)
         st.plotly_chart(
             charts.classes_figure(evaluation.dataset_profile),
@@ -139,11 +142,12 @@ def data_section(evaluation: StoredEvaluation) -> None:
                 "Replace the data",
                 icon=":material/swap_horiz:",
                 on_click=replace_files,
-                args=("data",),
+                args=("data", evaluation.id),
             )
         return
     if "data-problem" in st.session_state:
-        st.warning(st.session_state.pop("data-problem"), icon=":material/warning:")
+        problem = frame.escaped(st.session_state.pop("data-problem"))
+        st.warning(problem, icon=":material/warning:")
     files = show_uploader(
         "data",
         "Labelled samples: .zip of class folders, pictures with labels.csv, or .npz",
@@ -160,9 +164,9 @@ def data_section(evaluation: StoredEvaluation) -> None:
             reject("data", files, problem)
             sentence = str(problem)
         else:
-            st.session_state["data-replacing"] = False
+            st.session_state["data-replacing"] = None
             st.rerun()
-    st.error(sentence, icon=":material/error:")
+    st.error(frame.escaped(sentence), icon=":material/error:")
 
 
 def preprocessing_section(evaluation: StoredEvaluation) -> None:
@@ -176,18 +180,21 @@ def preprocessing_section(evaluation: StoredEvaluation) -> None:
     st.caption("It must be the one of the model's training, or no accuracy means anything.")
     names = [_AUTOMATIC, *presets, _CUSTOM]
     current = chosen.preset if chosen is not None and chosen.preset in names else _AUTOMATIC
+    # The same widgets whatever is chosen in them, and others once something was found for them.
+    times, found = st.session_state.get(f"found-{evaluation.id}", (0, ""))
+    key = f"{evaluation.id}-{times}"
     name = st.selectbox(
         "Preset",
         names,
         index=names.index(current),
         format_func=_title,
         disabled=not editable,
-        key=f"preset-{evaluation.id}-{current}",
+        key=f"preset-{key}",
     )
     selected: Preprocessing | None = None
     if name == _CUSTOM:
         start = chosen or next(iter(presets.values()))
-        selected = profiles.custom_preprocessing(start, disabled=not editable)
+        selected = profiles.custom_preprocessing(key, start, disabled=not editable)
     elif name != _AUTOMATIC:
         st.caption(PRESETS[name].when)
         selected = presets[name]
@@ -196,11 +203,14 @@ def preprocessing_section(evaluation: StoredEvaluation) -> None:
         update_draft(frame.storage(), evaluation.id, request=changed)
     if editable and st.button("Find it for me", icon=":material/search:"):
         find_now(evaluation, request)
-    if found := st.session_state.get(f"found-{evaluation.id}"):
+    if found:
         st.caption(found)
-    profiles.show_previews(
-        previews(evaluation.data_files, selected or next(iter(presets.values())))
-    )
+    try:
+        samples = previews(evaluation.data_files, selected or next(iter(presets.values())))
+    except (BadInput, SandboxFailure) as problem:
+        st.error(frame.escaped(str(problem)), icon=":material/error:")
+    else:
+        profiles.show_previews(samples)
 
 
 def find_now(evaluation: StoredEvaluation, request: Request) -> None:
@@ -221,8 +231,10 @@ def find_now(evaluation: StoredEvaluation, request: Request) -> None:
     scores = ", ".join(
         f"{PRESETS[name].title} {accuracy:.0%}" for name, accuracy in found.accuracies.items()
     )
+    times, _ = st.session_state.get(f"found-{evaluation.id}", (0, ""))
     st.session_state[f"found-{evaluation.id}"] = (
-        f"Right answers of the model on {found.samples} samples: {scores}."
+        times + 1,
+        f"Right answers of the model on {found.samples} samples: {scores}.",
     )
     changed = replace(request, preprocessing=found.best)
     update_draft(frame.storage(), evaluation.id, request=changed)

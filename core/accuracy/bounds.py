@@ -61,7 +61,7 @@ def tango_statistic(
     b = np.asarray(right_to_wrong, dtype=np.float64)
     c = np.asarray(wrong_to_right, dtype=np.float64)
     # The maximum-likelihood wrong-to-right rate among those with this drop: the larger root
-    # of a q^2 + k q + m = 0 (Tango's equation 12).
+    # of a q^2 + k q + m = 0.
     a = 2.0 * samples
     k = (2 * samples - b + c) * drop - b - c
     m = -c * drop * (1 - drop)

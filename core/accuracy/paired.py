@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.accuracy.bounds import drop_lower, drop_upper
+from core.accuracy.planner import least_samples
 from core.records import Accuracy, Estimate, Gate, SplitName
 
 METRIC: Literal["accuracy"] = "accuracy"
@@ -33,9 +34,10 @@ def paired_accuracy(
         confidence: Of each one-sided bound, such as 0.95.
 
     Returns:
-        The accuracy with its gate: ``pass`` if the upper bound of the drop is at most the
-        threshold, ``fail`` if the lower bound is above it, otherwise ``undecided``. The ends
-        of ``drop_points`` are these bounds: a two-sided interval at ``2 * confidence - 1``.
+        The accuracy with its gate. ``pass``: the upper bound of the drop is at most the
+        threshold, and there are as many samples as could prove it with no flip at all;
+        ``fail``: the lower bound is above it; otherwise ``undecided``. The ends of
+        ``drop_points`` are these bounds: a two-sided interval at ``2 * confidence - 1``.
 
     Raises:
         ValueError: The shapes differ, or there is no sample.
@@ -50,13 +52,18 @@ def paired_accuracy(
         low=100 * drop_lower(lost, won, samples, confidence),
         high=100 * drop_upper(lost, won, samples, confidence),
     )
+    gate = gate_of(drop, threshold_points)
+    # A lucky gain can pull the bound below the threshold on samples that could not have proven
+    # it had no answer changed: what was said before the run holds after it.
+    least = least_samples(threshold_points, confidence)
+    too_few = least is None or samples < least
     return Accuracy(
         metric=METRIC,
         split=split,
         samples=samples,
         value=float(is_right.mean()),
         drop_points=drop,
-        gate=gate_of(drop, threshold_points),
+        gate="undecided" if too_few and gate == "pass" else gate,
         agreement=float((before == after).mean()),
         right_to_wrong=lost,
         wrong_to_right=won,

@@ -109,12 +109,18 @@ def undecided(case: Case, item: Assessment) -> Verdict:
         )
         steps.append(f"Evaluate again with only the method of {name}, on new samples.")
     else:
-        sentence = (
-            f"Add samples before you decide on {name}: {_offer(case, item)}, but its accuracy "
-            f"drop is only known to be within {explain.points_range(accuracy.drop_points)} "
-            f"({evidence(accuracy, case.policy)}), and you allow "
-            f"{explain.points(case.policy.max_drop_points)}."
+        limit = case.policy.max_drop_points
+        known = (
+            f"its accuracy drop is only known to be within "
+            f"{explain.points_range(accuracy.drop_points)} ({evidence(accuracy, case.policy)}), "
+            f"and you allow {explain.points(limit)}"
         )
+        if accuracy.drop_points.high <= limit:
+            known = (
+                f"{explain.count(accuracy.samples, 'sample')} are fewer than can prove a drop of "
+                f"at most {explain.points(limit)} where no answer changes"
+            )
+        sentence = f"Add samples before you decide on {name}: {_offer(case, item)}, but {known}."
         more = changes.samples_to_add(item, case)
         steps.append(
             more

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import onnx
 
-from core.intake.graph import Graph, Stored, flatten
+from core.intake.flatten import flatten
+from core.intake.graph import Graph, Stored
 from core.intake.macs import macs_of
 from core.intake.shapes import input_values
 from core.intake.tensors import FLOAT_TYPES, NARROW_INTEGER_TYPES
@@ -30,9 +31,9 @@ class Cost:
         return sum(self.macs)
 
 
-def shapes_known(model: onnx.ModelProto) -> bool:
-    """Whether the shapes in a model are enough to count all its work."""
-    return all(macs_of(step) is not None for step in flatten(model).steps)
+def count_unknown(model: onnx.ModelProto) -> int:
+    """How many operators do work that the shapes in a model are not enough to count."""
+    return sum(macs_of(step) is None for step in flatten(model).steps)
 
 
 def count_cost(model: onnx.ModelProto) -> Cost:

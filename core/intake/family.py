@@ -45,6 +45,7 @@ _BETWEEN_PRODUCTS = frozenset(
         "DequantizeLinear",
         "Div",
         "Dropout",
+        "Exp",
         "Expand",
         "Identity",
         "Max",
@@ -59,6 +60,7 @@ _BETWEEN_PRODUCTS = frozenset(
         "Softmax",
         "Squeeze",
         "Sub",
+        "Tile",
         "Transpose",
         "Unsqueeze",
         "Where",
@@ -115,7 +117,10 @@ def _served_by_linear_layers(
 
 
 def _attention_products(steps: Sequence[Step]) -> set[Step]:
-    """Fused attention, and both products of every product-softmax-product."""
+    """Fused attention, and both products of every product, softmax, product.
+
+    Linear attention leaves out the softmax, so it is not asked for.
+    """
     found = {step for step in steps if step.op_type.endswith("Attention")}
     for step in steps:
         if not (is_product(step) and _multiplies_activations(step)):

@@ -16,6 +16,7 @@ from onnx import TensorProto, checker, defs, helper, numpy_helper, shape_inferen
 from onnx.reference import ReferenceEvaluator
 
 from core.intake import contrib
+from core.intake.bodies import Types, Values, inform_bodies
 from core.intake.tensors import subgraphs_of
 
 _MOST_ELEMENTS = 1024
@@ -34,14 +35,12 @@ FAILURES = (
     defs.SchemaError,
     shape_inference.InferenceError,
 )
-_Types = dict[str, onnx.TypeProto]
-_Values = dict[str, NDArray[np.generic]]
 
 
 def fold_sizes(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy in which small values that only depend on sizes are initializers.
 
-    Shapes of com.microsoft's operators are noted in ``value_info``.
+    Shapes of com.microsoft's operators and of carried states are noted in ``value_info``.
 
     Args:
         model: With fixed input sizes; emptied weights must be inputs.
@@ -50,18 +49,22 @@ def fold_sizes(model: onnx.ModelProto) -> onnx.ModelProto:
     folded.CopyFrom(model)
     graph = folded.graph
     opsets = list(model.opset_import)
-    types: _Types = {value.name: value.type for value in graph.input}
-    values: _Values = {}
+    types: Types = {value.name: value.type for value in graph.input}
+    values: Values = {}
     for tensor in graph.initializer:
         _note(tensor.name, tensor, types, values)
     kept = []
     for node in graph.node:
+        states = inform_bodies(node, types, values)
         found = _value(node, types, values, opsets)
         if found is None:
             kept.append(node)
-            if node.domain == contrib.DOMAIN and node.output and node.output[0] in types:
-                noted = onnx.ValueInfoProto(name=node.output[0], type=types[node.output[0]])
-                graph.value_info.append(noted)
+            types.update(states)
+            noted = set(node.output) if node.domain == contrib.DOMAIN else set(states)
+            graph.value_info.extend(
+                onnx.ValueInfoProto(name=name, type=types[name])
+                for name in sorted(noted & types.keys())
+            )
             continue
         tensor = numpy_helper.from_array(found, node.output[0])
         _note(tensor.name, tensor, types, values)
@@ -72,7 +75,7 @@ def fold_sizes(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _value(
-    node: onnx.NodeProto, types: _Types, values: _Values, opsets: list[onnx.OperatorSetIdProto]
+    node: onnx.NodeProto, types: Types, values: Values, opsets: list[onnx.OperatorSetIdProto]
 ) -> NDArray[np.generic] | None:
     """The value of a node's one output if it can be told; notes its outputs' types."""
     for attribute in node.attribute:
@@ -97,12 +100,13 @@ def _value(
         (result,) = ReferenceEvaluator(node, opsets=versions).run(None, feeds)
     except FAILURES:
         return None
-    return np.asarray(result) if isinstance(result, np.ndarray | np.generic) else None
+    array = np.asarray(result)
+    return array if array.dtype.kind in "biuf" else None
 
 
 def _infer(
-    node: onnx.NodeProto, types: _Types, values: _Values, opsets: list[onnx.OperatorSetIdProto]
-) -> _Types:
+    node: onnx.NodeProto, types: Types, values: Values, opsets: list[onnx.OperatorSetIdProto]
+) -> Types:
     node = contrib.without_activation(node) or node
     if node.domain == contrib.DOMAIN:
         shapes = [_sizes(types[name]) if name in types else None for name in node.input]
@@ -126,7 +130,7 @@ def _infer(
     )
 
 
-def _note(name: str, tensor: TensorProto, types: _Types, values: _Values) -> None:
+def _note(name: str, tensor: TensorProto, types: Types, values: Values) -> None:
     types[name] = helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
     if math.prod(tensor.dims) <= _MOST_ELEMENTS and tensor.data_type != TensorProto.STRING:
         values[name] = numpy_helper.to_array(tensor)

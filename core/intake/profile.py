@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 
-from core.intake.cost import count_cost, count_parameters, operator_shares, shapes_known
+from core.intake.cost import count_cost, count_parameters, count_unknown, operator_shares
 from core.intake.family import detect_family
 from core.intake.functions import inline_functions
 from core.intake.interface import describe, interface_findings
@@ -41,7 +41,7 @@ def profile_model(path: Path) -> ModelProfile:
     plain = inline_functions(skeleton.model)
     # Before shape inference: onnxruntime refuses what the tools below would stumble over.
     open_session(path, Deployment())
-    cost = count_cost(infer_shapes(plain, shapes_known))
+    cost = count_cost(infer_shapes(plain, count_unknown))
     family = detect_family(cost)
     precision = detect_precision(cost.graph)
     size = sum(file.stat().st_size for file in skeleton.files)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 import onnx
 from onnx import TensorProto, helper, shape_inference
 
+from core.intake.bodies import take_types
 from core.intake.folding import FAILURES, fold_sizes
-from core.intake.tensors import TYPED_FIELDS, subgraphs_of
+from core.intake.tensors import TYPED_FIELDS
 
 _IMAGE_RANK = 4
 _MOST_CHANNELS = 4
@@ -19,7 +20,7 @@ _GUESSES = ((224, 128), (256, 16_384))
 
 
 def infer_shapes(
-    model: onnx.ModelProto, is_known: Callable[[onnx.ModelProto], bool]
+    model: onnx.ModelProto, count_unknown: Callable[[onnx.ModelProto], int]
 ) -> onnx.ModelProto:
     """Adds the shapes of all values that can be inferred, subgraphs' included.
 
@@ -29,21 +30,23 @@ def infer_shapes(
 
     Args:
         model: A model without functions of its own; tensors need no values.
-        is_known: Whether the shapes found are enough.
+        count_unknown: How much is still missing in a result.
 
     Returns:
-        The first result that is enough, or the plainest.
+        The first result in which nothing is missing, or the one in which least is.
     """
-    plainest: onnx.ModelProto | None = None
+    best, missing = model, math.inf
     for height, length in _GUESSES:
         sized = _with_sizes(model, height, length)
         emptied = _take_out_emptied(sized.graph)
         for result in _results(sized):
             _put_back(result.graph, emptied)
-            if is_known(result):
-                return result
-            plainest = plainest or result
-    return plainest or model
+            unknown = count_unknown(result)
+            if unknown < missing:
+                best, missing = result, unknown
+            if missing == 0:
+                return best
+    return best
 
 
 def input_values(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
@@ -67,17 +70,9 @@ def _infer_plainly(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _infer_after_folding(model: onnx.ModelProto) -> onnx.ModelProto:
-    inferred = _infer_plainly(fold_sizes(model)).graph
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    result.graph.value_info.extend(inferred.value_info)
-    del result.graph.output[:]
-    result.graph.output.extend(inferred.output)
-    # Bodies of Loop and If keep the shapes of their values in themselves.
-    bodies = {node.output[0]: node for node in inferred.node if any(subgraphs_of(node))}
-    for node in result.graph.node:
-        if node.output and node.output[0] in bodies:
-            node.CopyFrom(bodies[node.output[0]])
+    take_types(_infer_plainly(fold_sizes(model)).graph, result.graph)
     return result
 
 

@@ -27,7 +27,7 @@ from core.records import ColdStart, Deployment, PreparedData, Report
 from core.sandbox import call, model_errors, open_session
 
 PROCESSES = 10
-"""The least whose second and second-largest hold the median with 95% confidence: 97.9%."""
+"""Their second smallest and second largest hold the median with 97.9% confidence."""
 
 Sample = tuple[float, float]
 """Milliseconds of session creation and of the first run."""

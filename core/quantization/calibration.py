@@ -17,7 +17,7 @@ class CalibrationSamples(CalibrationDataReader):  # type: ignore[misc]
     """Hands out the calibration split as onnxruntime's calibrators ask for it.
 
     One sample a run, or as many as a model with a fixed batch wants: the calibrator keeps one
-    minimum and maximum per tensor and run, so memory does not grow with the samples.
+    minimum and maximum per tensor and run, which is next to nothing beside one run's tensors.
 
     Args:
         prepared: The dataset.
@@ -58,6 +58,7 @@ class CalibrationSamples(CalibrationDataReader):  # type: ignore[misc]
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         """The next run's inputs by name; None after the last."""
         if self._position >= self._count:
+            self._report(1.0, "Quantizing")
             return None
         rows = self._chosen[self._position : self._position + self._batch_size]
         self._report(self._position / self._count, f"Calibrating: {self._position} samples")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import onnx
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -19,14 +21,8 @@ def to_float16(model: onnx.ModelProto, recipe: Recipe) -> onnx.ModelProto:
         recipe: With method ``float16``.
     """
     converted: onnx.ModelProto = convert_float_to_float16(
-        _copy(model),
+        copy.deepcopy(model),
         keep_io_types=True,
         node_block_list=list(recipe.left_in_float),
     )
     return converted
-
-
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy

@@ -128,6 +128,7 @@ def _apply(
     if recipe.method == "int8_dynamic":
         report(0.3, "Quantizing the weights")
         return to_int8_dynamic(source, recipe)
+    report(0.1, "Quantizing")
     samples = CalibrationSamples(
         prepared,
         recipe.calibration_samples,
@@ -147,11 +148,9 @@ def _nothing_to_do(recipe: Recipe, baseline: onnx.ModelProto) -> str:
     weights = float_weights(baseline)
     if not weights:
         return f"{recipe.id} found nothing to quantize: the model has no FP32 weights."
-    names = list(weights)
-    where = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     return (
-        f"{recipe.id} found nothing to quantize: all weights are in {where} nodes, which it "
-        "leaves in FP32."
+        f"{recipe.id} found nothing to quantize: all weights are in {' and '.join(weights)} nodes, "
+        "which it leaves in FP32."
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from core.quantization.graph import Graph
 from core.quantization.hardware import dynamic_types, static_types
 from core.quantization.preprocess import preprocess
-from core.quantization.selective import recurrent_nodes, sensitive_nodes, weight_bytes
+from core.quantization.selective import recurrent_nodes, sensitive_parts, weight_bytes
 from core.records import Method, ModelProfile, Recipe
 
 _ORDER: tuple[Method, ...] = ("float16", "int8_dynamic", "int8_static")
@@ -125,19 +125,23 @@ def _static(
         calibration_samples=calibration_samples,
         op_types=_STATIC_EVERYWHERE if everywhere else _STATIC_LAYERS,
     )
-    left = sensitive_nodes(graph) if profile.family in ("cnn", "other") else ()
+    parts = sensitive_parts(graph) if profile.family in ("cnn", "other") else {}
+    names = frozenset(name for part in parts.values() for name in part)
+    left = tuple(node.name for node in graph.nodes if node.name in names)
     if not left or _left_share(graph, left) > _MOST_LEFT_STATIC:
         return [recipe]
     selective = replace(
         recipe,
         id="int8_static_selective",
         left_in_float=left,
-        note=(
-            "Leaves the first layer, attention-like side branches and a small last layer in "
-            "FP32: little work, and much of the accuracy."
-        ),
+        note=f"Leaves {_list(parts)} in FP32: little work, and much of the accuracy.",
     )
     return [recipe, selective]
+
+
+def _list(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _left_share(graph: Graph, names: tuple[str, ...]) -> float:

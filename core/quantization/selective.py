@@ -11,25 +11,27 @@ from core.quantization.side_branches import find_side_branches
 
 _LARGEST_CLASSIFIER = 0.10
 """Of all weight bytes; a larger last layer is worth its INT8 size."""
-_STEM_FOLLOWERS = frozenset(
+_ACTIVATIONS = frozenset(
     {
         *("Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Gelu", "QuickGelu", "BatchNormalization"),
         *("Sigmoid", "HardSigmoid", "HardSwish", "Swish", "Mul"),
-        *("MaxPool", "AveragePool"),
     }
 )
 
 
-def sensitive_nodes(graph: Graph) -> tuple[str, ...]:
-    """The stem, the insides of side branches and a small last layer, in the graph's order.
+def sensitive_parts(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """The parts that a selective static recipe leaves, in words, with their node names.
 
     The pool and the ``Mul`` at the ends of a side branch touch the large tensor: in FP32 that
     tensor would be converted back and forth, which costs more than the branch itself.
     """
-    names = {name for branch in find_side_branches(graph) for name in branch.inner}
-    names.update(_stem(graph))
-    names.update(_classifier(graph))
-    return tuple(node.name for node in graph.nodes if node.name in names)
+    branches = find_side_branches(graph)
+    parts = {
+        "the first layer": _stem(graph),
+        "the attention-like side branches": [name for one in branches for name in one.inner],
+        "the last layer": _classifier(graph),
+    }
+    return {words: tuple(names) for words, names in parts.items() if names}
 
 
 def recurrent_nodes(graph: Graph) -> tuple[str, ...]:
@@ -48,10 +50,10 @@ def weight_bytes(graph: Graph, names: Iterable[str] | None = None) -> int:
 
 
 def _stem(graph: Graph) -> list[str]:
-    """The first convolution, and what follows it up to the next layer.
+    """The first convolution with its activation, whose fused FP32 kernels are fast.
 
-    With its activation and pool it keeps onnxruntime's fused FP32 kernels; cut off before its
-    pool, that pool would run on INT8 in the slow layout (100 times slower in a ResNet).
+    Not where a pool follows: onnxruntime moves the rounding in front of ``MaxPool``, which then
+    runs on INT8 in the slow layout (a quarter of a quantized ResNet-18's time).
     """
     first = next((node for node in graph.nodes if node.op_type == "Conv"), None)
     if first is None:
@@ -59,7 +61,11 @@ def _stem(graph: Graph) -> list[str]:
     stem, made = [first.name], set(first.output)
     for node in graph.nodes:
         inputs = graph.computed_inputs(node)
-        if node.op_type in _STEM_FOLLOWERS and inputs and made.issuperset(inputs):
+        if not inputs or not made.issuperset(inputs):
+            continue
+        if node.op_type == "MaxPool":
+            return []
+        if node.op_type in _ACTIVATIONS:
             stem.append(node.name)
             made.update(node.output)
     return stem
