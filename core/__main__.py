@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="auto|LIST",
         help="such as float16,int8_static",
     )
-    evaluate.add_argument("--seed", type=int, default=0)
+    evaluate.add_argument("--seed", type=_seed, default=0)
     evaluate.add_argument("--time-budget", type=_positive, default=3600.0, metavar="SECONDS")
     evaluate.add_argument("--json", action="store_true", help="print evaluation.json")
 
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--effort", choices=get_args(Effort), default="standard")
     compare.add_argument("--threads", type=_count, default=1)
     compare.add_argument("--batch-size", type=_count, default=1)
-    compare.add_argument("--seed", type=int, default=0)
+    compare.add_argument("--seed", type=_seed, default=0)
 
     worker = commands.add_parser("worker", help="take evaluations from the queue")
     worker.set_defaults(run=_worker)
@@ -189,17 +189,25 @@ def _doctor(_options: argparse.Namespace) -> int:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 0 or more")
+    return int(text)
 
 
 def _methods(text: str) -> tuple[Method, ...] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import sys
 import tempfile
 from dataclasses import replace
@@ -20,6 +19,7 @@ from core.intake import locate_model, profile_model
 from core.journal import Journal
 from core.measurement import compare, machine_lock
 from core.records import (
+    BadInput,
     Deployment,
     Effort,
     Evaluation,
@@ -48,11 +48,10 @@ def evaluate_files(
         preprocessing: A preset's name, or ``auto``.
 
     Raises:
-        BadInput: The model, the dataset or the preset's name cannot be used.
+        BadInput: The model, the dataset, the preset's name or the folder cannot be used.
         SandboxFailure: The evaluation could not be finished.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".work-") as work:
+    with _work_folder(out) as work:
         preset = None
         if preprocessing != AUTO:
             _, profile = _read_model(model, Path(work) / "preset")
@@ -66,10 +65,7 @@ def evaluate_files(
             folder=Path(work),
             journal=Journal(_show),
         )
-        for name in ("models", "raw"):
-            shutil.rmtree(out / name, ignore_errors=True)
-            if (Path(work) / name).exists():
-                shutil.move(Path(work) / name, out / name)
+        _deliver(Path(work), out)
     (out / "evaluation.json").write_text(to_json(evaluation) + "\n", encoding="utf-8")
     return evaluation
 
@@ -144,6 +140,23 @@ def summary(evaluation: Evaluation) -> str:
     if evaluation.verdict.next_steps:
         lines += ["", "Next:"] + [f"  - {step}" for step in evaluation.verdict.next_steps]
     return "\n".join(lines)
+
+
+def _work_folder(out: Path) -> tempfile.TemporaryDirectory[str]:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=out.resolve(), prefix=".work-")
+    except OSError as error:
+        message = f"Nothing can be written to '{out}': give a folder of your own with --out."
+        raise BadInput(message) from error
+
+
+def _deliver(work: Path, out: Path) -> None:
+    """Moves the results file by file: a ``models`` or ``raw`` there may hold the user's own."""
+    for name in ("models", "raw"):
+        for made in (work / name).glob("*"):
+            (out / name).mkdir(exist_ok=True)
+            made.replace(out / name / made.name)
 
 
 def _read_model(path: Path, folder: Path) -> tuple[Path, ModelProfile]:

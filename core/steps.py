@@ -23,6 +23,7 @@ from core.bench import BASELINE, Baseline, Bench, Comparison, Confirmation, Foot
 from core.datasets import prepare
 from core.finder import find_preprocessing
 from core.measurement import (
+    LatencyResult,
     fingerprint,
     measure_cold_starts,
     measure_latency,
@@ -33,6 +34,7 @@ from core.records import (
     Accuracy,
     BadInput,
     Candidate,
+    Finding,
     ModelProfile,
     PreparedData,
     Recipe,
@@ -97,6 +99,14 @@ def measure_baseline(bench: Bench, report: Report) -> Baseline:
         check_baseline(search.join(confirm), labels, bench.prepared.profile.classes),
         latency,
     )
+
+
+def explain_baseline(profile: ModelProfile, baseline: Baseline) -> tuple[Finding, ...]:
+    """What was found of the baseline's answers; first what is wrong with the file, if they are."""
+    if baseline.plausible:
+        return baseline.findings
+    causes = tuple(finding for finding in profile.findings if finding.severity == "error")
+    return causes + baseline.findings
 
 
 def list_recipes(bench: Bench) -> tuple[Recipe, ...]:
@@ -185,6 +195,11 @@ def compare_latency(
         report=report,
         samples_file=bench.folder / "raw" / "latency.parquet",
     )
+    return as_compared(bench, latency)
+
+
+def as_compared(bench: Bench, latency: LatencyResult) -> Comparison:
+    """Latencies with the machine they were measured on."""
     machine = fingerprint(bench.request.deployment)
     return Comparison(
         replace(machine, noise=latency.noise, findings=machine.findings + latency.findings), latency

@@ -1,4 +1,7 @@
-"""Databases that tests run on: SQLite always, a real PostgreSQL where it is installed."""
+"""What tests of several parts share: databases, and one evaluation from the command line.
+
+Databases are SQLite always, and a real PostgreSQL where it is installed.
+"""
 
 import os
 import shutil
@@ -8,8 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
+
+from core.example import DATA_PATH, MODEL_PATH
+from tests.command import Run, run_command
+from tests.fixtures.broken import example_arrays
 
 DATABASES = ["sqlite", "postgresql"] if shutil.which("initdb") else ["sqlite"]
 
@@ -58,3 +66,23 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     """A fresh, empty database of each kind."""
     with fresh_database(request.param, request, tmp_path) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def example_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The bundled example, evaluated by ``python -m core evaluate`` in a process of its own."""
+    folder = tmp_path_factory.mktemp("example")
+    out = folder / "results"
+    arguments = (MODEL_PATH, "--data", DATA_PATH, "--out", out, "--effort", "quick", "--json")
+    done = run_command("evaluate", *arguments, folder=folder)
+    return Run(done.returncode, done.stdout, done.stderr, out, folder / "cwd")
+
+
+@pytest.fixture(scope="session")
+def few_samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 of the example's samples as arrays: enough to run on, too few to prove anything."""
+    inputs, labels = example_arrays()
+    chosen = np.random.default_rng(0).permutation(len(labels))[:120]
+    path = tmp_path_factory.mktemp("few") / "few.npz"
+    np.savez(path, input=inputs[chosen], labels=labels[chosen])
+    return path

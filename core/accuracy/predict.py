@@ -15,6 +15,11 @@ from core.sandbox import load_inputs, model_errors, open_session
 
 Array = NDArray[Any]
 
+_CANNOT_RUN = (
+    "The model cannot be run on these samples, so run it on one of them where it was exported and "
+    "mend the export or the samples"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
@@ -74,7 +79,7 @@ def predict(
     finite = True
     done = 0
     for count, feed in _batches(inputs, samples, size or deployment.batch_size, size is not None):
-        with model_errors("The model cannot be run on these samples"):
+        with model_errors(_CANNOT_RUN):
             outputs = session.run(None, feed)
         length = len(next(iter(feed.values())))
         if answer is None:

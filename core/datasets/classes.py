@@ -145,8 +145,9 @@ def _check_range(numbers: dict[str, int], count: int) -> None:
     )
     if outside:
         raise BadInput(
-            f"{_count(outside, 'label')} out of range: {listing(outside)}; there are {count} "
-            f"outputs, so labels go from 0 to {count - 1}, or are the lines of a classes.txt."
+            f"{_count(outside, 'label')} out of range: {listing(outside)}; number them from 0 to "
+            f"{count - 1} as the model's outputs are, or add a classes.txt with one class name per "
+            "line, in the order of the outputs."
         )
 
 

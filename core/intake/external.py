@@ -65,7 +65,7 @@ def locate_span(name: str, tensor: TensorProto, folder: Path) -> Span:
             f"The tensor '{name}' should have {expected:,} bytes in '{location}' but claims "
             f"{length:,}: export the model again."
         )
-    if False:
+    if offset + length > size:
         raise BadInput(
             f"The weights file '{location}' is cut off or belongs to another model: it has "
             f"{size:,} bytes, the tensor '{name}' ends at {offset + length:,}."

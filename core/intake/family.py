@@ -84,7 +84,7 @@ def detect_family(cost: Cost) -> Family:
         if kind is None:
             continue
         work[kind] += macs if by_macs else sum(one.elements for one in step.weights)
-        mixers[kind] += kind != "convolution" or _mixes(step)
+        mixers[kind] += _half_mixers(step, kind)
     if not work:
         return "other"
     served = _served_by_linear_layers(work, mixers, by_macs=by_macs)
@@ -139,7 +139,14 @@ def _multiplies_activations(step: Step) -> bool:
     return step.op_type != "MatMulNBits" and not any(one is None or one.constant for one in values)
 
 
-def _mixes(convolution: Step) -> bool:
+def _half_mixers(step: Step, kind: _Kind) -> int:
+    """Halves, because attention that is not fused is two products."""
+    if kind == "attention" and is_product(step):
+        return 1
+    return 0 if kind == "convolution" and not _overlaps(step) else 2
+
+
+def _overlaps(convolution: Step) -> bool:
     """Whether the kernel's windows overlap; else it is a linear layer, as in a ViT's patches."""
     weight = convolution.shape(3 if convolution.op_type == "QLinearConv" else 1)
     kernel = weight[2:] if weight else convolution.attribute_ints("kernel_shape")

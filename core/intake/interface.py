@@ -8,8 +8,9 @@ import onnx
 from onnx import TensorProto
 
 from core.intake.preflight import finding, listed
-from core.records import Finding, TensorInfo
+from core.records import BadInput, Finding, TensorInfo
 
+_TYPE_NAMES: dict[int, str] = {value: name.lower() for name, value in TensorProto.DataType.items()}
 _FEEDABLE = frozenset(
     {"float", "float16", "double", "bool"}
     | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
@@ -24,7 +25,7 @@ def describe(value: onnx.ValueInfoProto) -> TensorInfo:
     if kind != "tensor_type":
         return TensorInfo(name=value.name, dtype=kind.removesuffix("_type"), shape=())
     tensor = value.type.tensor_type
-    dtype = TensorProto.DataType.Name(tensor.elem_type).lower()
+    dtype = _TYPE_NAMES.get(tensor.elem_type, "unknown")
     shape = tuple(
         dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else dim.dim_param or "?"
         for dim in tensor.shape.dim
@@ -35,21 +36,21 @@ def describe(value: onnx.ValueInfoProto) -> TensorInfo:
 def interface_findings(
     inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]
 ) -> Iterator[Finding]:
-    """What is remarkable about inputs and outputs."""
+    """What is remarkable about inputs and outputs.
+
+    Raises:
+        BadInput: No data can be fed: there are no inputs, or inputs that are no numbers.
+    """
     if not inputs:
-        yield finding(
-            "error",
-            "no_inputs",
+        raise BadInput(
             "The model takes no inputs, so no data can be run through it: export it with its "
-            "inputs left open.",
+            "inputs left open."
         )
     unsupported = [one for one in inputs if one.dtype not in _FEEDABLE]
     if unsupported:
-        yield finding(
-            "error",
-            "unsupported_input",
+        raise BadInput(
             f"Inputs must be arrays of numbers, but {_described(unsupported)}: export the model "
-            "without its text or sequence preprocessing.",
+            "without its text or sequence preprocessing."
         )
     if len(inputs) > 1:
         yield finding(

@@ -40,7 +40,7 @@ def locate_model(path: Path, folder: Path) -> Path:
     if path.is_dir():
         return _only_model(path, path.name)
     if not path.is_file():
-        raise BadInput(f"There is no file or folder '{path.name}'.")
+        raise BadInput(f"There is no file or folder '{path.name}': check the path.")
     if path.suffix.lower() != ".onnx" and zipfile.is_zipfile(path):
         safe_unpack(path, folder)
         return _only_model(folder, path.name)

@@ -16,8 +16,6 @@ code                        severity  meaning
 ``nothing_for_int8``        warning   neither INT8 method would touch any of the weights
 ``fused_operators``         warning   onnxruntime's own fused operators: give the original export
 ``training_mode``           warning   batch normalisation or dropout as in training
-``no_inputs``               error     nothing can be fed
-``unsupported_input``       error     text, sequence or optional inputs
 ``several_inputs``          info      data must be an ``.npz`` with one array per input
 ``fixed_batch``             warning   the batch is fixed at more than one sample
 ``batch_of_one``            info      the batch is fixed at one sample

@@ -33,14 +33,14 @@ def profile_model(path: Path) -> ModelProfile:
         :mod:`core.intake.preflight`.
 
     Raises:
-        BadInput: The file is not a whole ONNX model, or the installed onnxruntime cannot load
-            it.
+        BadInput: The file is not a whole ONNX model, the installed onnxruntime cannot load it,
+            or no arrays can be fed to it.
     """
     skeleton = read_skeleton(path)
     check_support(skeleton.model)
     plain = inline_functions(skeleton.model)
     # Before shape inference: onnxruntime refuses what the tools below would stumble over.
-    open_session(path, Deployment())
+    open_session(path, Deployment(), "The model cannot be loaded, so export it again")
     cost = count_cost(infer_shapes(plain, count_unknown))
     family = detect_family(cost)
     precision = detect_precision(cost.graph)

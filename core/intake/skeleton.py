@@ -109,8 +109,7 @@ def _external_chunks(tensor: TensorProto, file: Path, offset: int) -> Iterator[N
         return
     with file.open("rb") as stream:
         stream.seek(offset)
-        while left > 0:
-            block = stream.read(min(left, _CHUNK_ELEMENTS * dtype.itemsize))
+        while block := stream.read(min(left, _CHUNK_ELEMENTS * dtype.itemsize)):
             left -= len(block)
             yield np.frombuffer(block, dtype)
 

@@ -31,6 +31,9 @@ from core.measurement.schedule import (
 from core.records import Deployment, PreparedData, Report
 from core.sandbox import model_errors, open_session
 
+_CANNOT_RUN = (
+    "The model cannot be run on these samples, so give samples of the shape and type that it takes"
+)
 _PILOT_RUNS = 20
 _PILOT_TURN = 5
 _PILOT_S = 10.0  # the pilot of a slow model ends here
@@ -64,7 +67,7 @@ def pilot(
         started = time.perf_counter()
         model = _load(path, prepared, deployment)
         open_s = time.perf_counter() - started
-        with model_errors("The model cannot be run"):
+        with model_errors(_CANNOT_RUN):
             times = _time_turn(model, 0, WARM_UP_CAP_RUNS)
             if sum(times) < _PILOT_S * 1e9:
                 times = []
@@ -105,7 +108,7 @@ def run_group(
     samples = {
         name: np.empty((schedule.rounds, schedule.runs[name]), dtype=np.int64) for name in models
     }
-    with model_errors("The model cannot be run"):
+    with model_errors(_CANNOT_RUN):
         for number, name in enumerate(order):
             report(
                 schedule.opening_s / schedule.group_s * number / len(order),

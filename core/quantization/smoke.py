@@ -26,7 +26,7 @@ def smoke_run(path: Path, prepared: PreparedData, deployment: Deployment) -> Non
         message = f'The converter wrote a file that is not valid ONNX: "{short_reason(error)}".'
         raise BadInput(message) from error
     fixed = fixed_batch(onnx.load(path))
-    session = open_session(path, deployment)
+    session = open_session(path, deployment, "The candidate cannot be loaded")
     inputs = load_inputs(prepared, "search")
     for batch_size in sorted({fixed or 1, fixed or deployment.batch_size}):
         for start in range(0, min(_SAMPLES, prepared.profile.splits.search), batch_size):

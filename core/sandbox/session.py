@@ -33,8 +33,15 @@ def session_options(deployment: Deployment) -> dict[str, str]:
     return options
 
 
-def open_session(path: Path, deployment: Deployment) -> onnxruntime.InferenceSession:
+def open_session(
+    path: Path, deployment: Deployment, what: str = "The model cannot be loaded"
+) -> onnxruntime.InferenceSession:
     """Loads a model as the deployment serves it.
+
+    Args:
+        path: The ``.onnx`` file.
+        deployment: Decides the session's options.
+        what: Start of the sentence where onnxruntime refuses it.
 
     Raises:
         BadInput: onnxruntime refuses it.
@@ -51,7 +58,7 @@ def open_session(path: Path, deployment: Deployment) -> onnxruntime.InferenceSes
     for key, value in session_options(deployment).items():
         if key.startswith("session."):
             options.add_session_config_entry(key, value)
-    with model_errors("The model cannot be loaded"):
+    with model_errors(what):
         return onnxruntime.InferenceSession(path, options, providers=[PROVIDER])
 
 
@@ -117,10 +124,15 @@ def short_reason(error: BaseException) -> str:
     text = str(error)[:_READ_CHARACTERS]
     text = _CODE.sub("", text)
     text = _LOADING.sub("", text)
-    text = _RUNNING.sub(r"\1 node '\2': ", text)
+    text = _RUNNING.sub(_node, text)
     text = _SOURCE.sub(" ", text)
     text = _FOLDERS.sub("", text)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if len(text) > _REASON_CHARACTERS:
         text = text[: _REASON_CHARACTERS - 1] + "…"
     return text.rstrip(". ")
+
+
+def _node(running: re.Match[str]) -> str:
+    kind, name = running.groups()
+    return f"{kind} node '{name}': " if name else f"a {kind} node: "

@@ -53,7 +53,7 @@ def test_folders_that_spelling_and_counting_order_differently_are_told():
             10,
             r"2 classes \(a, b\) but the model has 10 outputs: add a classes.txt",
         ),
-        ({"0", "10"}, None, 10, "1 label is out of range: 10; .* from 0 to 9"),
+        ({"0", "10"}, None, 10, "1 label is out of range: 10; .* 0 to 9"),
         ({"-1", "0"}, None, 10, "1 label is out of range: -1"),
         ({"0", "999999999"}, None, None, "too large"),
         ({"a", "x", "y"}, ["a", "b"], 2, "2 labels are not in classes.txt: x, y"),

@@ -29,15 +29,19 @@ def mobilenet() -> onnx.ModelProto:
     return net.model({"images": IMAGE}, {_softmax(net, net.gemm(x, 48, 100)): ["batch", 100]})
 
 
-def convnext() -> onnx.ModelProto:
+def convnext(depth: int = 3, attention_pooled: bool = False) -> onnx.ModelProto:
     """Depthwise convolutions whose pointwise layers are matrix products that do most work."""
     net = Net()
     x = net.conv("images", 3, 32, 4, 4)
-    for _ in range(3):
+    for _ in range(depth):
         y = net.conv(x, 32, 32, 7, group=32)
         y = net.norm(net.op("Transpose", y, perm=[0, 2, 3, 1]), 32)
         y = net.linear(net.op("Relu", net.linear(y, 32, 128)), 128, 32)
         x = net.op("Add", x, net.op("Transpose", y, perm=[0, 3, 1, 2]))
+    if attention_pooled:
+        x = net.op("Transpose", net.reshape(x, 0, 32, 256), perm=[0, 2, 1])
+        x = _attention(net, x, 32, 2, 256)
+        x = net.reshape(net.op("Transpose", x, perm=[0, 2, 1]), 0, 32, 16, 16)
     x = net.op("Flatten", net.op("GlobalAveragePool", x))
     return net.model({"images": IMAGE}, {net.gemm(x, 32, 10): ["batch", 10]})
 

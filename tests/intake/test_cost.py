@@ -64,6 +64,27 @@ def test_einsum(equation: str, shapes: list[list[int]], expected: int, tmp_path:
     assert found == ({"Einsum": expected} if expected else {})
 
 
+def test_attention_operators(tmp_path: Path) -> None:
+    heads, queries, keys, size = 2, 6, 9, 4
+    net = Net(opset=23)
+    x = net.op("Attention", "q", "k", "v")
+    shapes = {
+        "q": [1, heads, queries, size],
+        "k": [1, heads, keys, size],
+        "v": [1, heads, keys, size],
+    }
+    model = net.model(shapes, {x: None})
+    model.ir_version = 11
+    work = heads * queries * keys * size * 2
+    assert macs(model, tmp_path) == {"Attention": work}
+
+    net = Net()
+    x = net.op("MultiHeadAttention", "q", "k", "v", num_heads=heads, domain="com.microsoft")
+    joined = {name: [1, shape[2], heads * size] for name, shape in shapes.items()}
+    model = net.model(joined, {x: None}, ["com.microsoft"])
+    assert macs(model, tmp_path) == {"MultiHeadAttention": work}
+
+
 @pytest.mark.parametrize(("kind", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
 def test_recurrent_layers(kind: str, gates: int, tmp_path: Path) -> None:
     net = Net()

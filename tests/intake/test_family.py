@@ -36,6 +36,24 @@ def test_family_follows_the_work(
     assert profile_model(save(build(), tmp_path)).family == family
 
 
+def test_one_block_of_attention_leaves_the_linear_layers_to_the_convolutions(
+    tmp_path: Path,
+) -> None:
+    model = networks.convnext(depth=8, attention_pooled=True)
+    assert profile_model(save(model, tmp_path)).family == "cnn"
+
+
+def test_interactions_apart_from_each_other_are_no_attention(tmp_path: Path) -> None:
+    """As recommenders multiply embeddings: a linear layer stands between the products."""
+    net = Net()
+    x = "x"
+    for _ in range(2):
+        x = net.op("Relu", net.linear(x, 16, 16))
+        x = net.linear(net.op("MatMul", x, net.op("Transpose", x, perm=[0, 2, 1])), 16, 16)
+    model = net.model({"x": ["batch", 16, 16]}, {net.op("Relu", x): ["batch", 16, 16]})
+    assert profile_model(save(model, tmp_path)).family == "mlp"
+
+
 def test_a_tiny_lstm_beside_a_perceptron_decides_nothing(tmp_path: Path) -> None:
     """An LSTM that does a thousandth of a perceptron's work does not make it an RNN."""
     net = Net()

@@ -53,6 +53,14 @@ def test_a_model_that_does_nothing_is_refused(tmp_path: Path) -> None:
         read_model(save(model, tmp_path))
 
 
+def test_a_model_that_ends_before_its_opset_is_refused(tmp_path: Path) -> None:
+    """The graph comes before the opset in the file; between them a cut still parses."""
+    model = perceptron()
+    del model.opset_import[:]
+    with pytest.raises(BadInput, match="which opset it uses, so it is cut off"):
+        read_model(save(model, tmp_path))
+
+
 def test_digest_of_one_file_is_the_files(tmp_path: Path) -> None:
     path = save(perceptron(), tmp_path)
     assert digest([path]) == hashlib.sha256(path.read_bytes()).hexdigest()

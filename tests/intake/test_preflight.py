@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from core.intake import preflight, profile_model
-from core.records import Finding
+from core.records import BadInput, Finding
 from tests.intake import networks
 from tests.intake.net import FLOAT, Net, perceptron, save, save_with_data
 
@@ -118,20 +118,23 @@ def test_text_and_sequences_cannot_be_fed(tmp_path: Path) -> None:
     model = net.model({"x": ["batch", 8]}, {net.gemm(x, 8, 3): ["batch", 3]}, ["ai.onnx.ml"])
     model.opset_import[1].version = 2
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
-    assert "'x' is string batch x 8" in findings(model, tmp_path)["unsupported_input"].sentence
+    with pytest.raises(BadInput, match="'x' is string batch x 8: export"):
+        findings(model, tmp_path)
 
     net = Net()
     x = net.op("SequenceAt", "x", net.constant(0, np.int64))
     model = net.model({}, {net.gemm(x, 8, 3): ["batch", 3]})
     tensor = helper.make_tensor_type_proto(FLOAT, ["batch", 8])
     model.graph.input.append(helper.make_value_info("x", helper.make_sequence_type_proto(tensor)))
-    assert "'x' is sequence" in findings(model, tmp_path)["unsupported_input"].sentence
+    with pytest.raises(BadInput, match="'x' is sequence: export"):
+        findings(model, tmp_path)
 
 
 def test_no_inputs(tmp_path: Path) -> None:
     net = Net()
     scores = net.gemm(net.constant(np.ones((1, 8))), 8, 3)
-    assert "no_inputs" in findings(net.model({}, {scores: [1, 3]}), tmp_path)
+    with pytest.raises(BadInput, match="takes no inputs"):
+        findings(net.model({}, {scores: [1, 3]}), tmp_path)
 
 
 def test_weights_listed_as_inputs_are_weights(tmp_path: Path) -> None:

@@ -24,6 +24,15 @@ def test_open_image_sizes_become_224(tmp_path: Path) -> None:
     assert work(model, tmp_path) == 224 * 224 * 4 * 3 * 9 + 4 * 2
 
 
+def test_channels_may_come_last(tmp_path: Path) -> None:
+    net = Net()
+    x = net.op("Transpose", "x", perm=[0, 3, 1, 2])
+    x = net.op("GlobalAveragePool", net.conv(x, 3, 4, 3))
+    scores = net.gemm(net.op("Flatten", x), 4, 2)
+    model = net.model({"x": ["batch", "height", "width", 3]}, {scores: ["batch", 2]})
+    assert work(model, tmp_path) == 224 * 224 * 4 * 3 * 9 + 4 * 2
+
+
 def test_open_lengths_become_128_and_the_batch_one(tmp_path: Path) -> None:
     net = Net()
     x = net.linear(net.op("Gather", net.weight(50, 8), "ids"), 8, 6)

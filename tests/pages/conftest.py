@@ -29,9 +29,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
 
 
 @pytest.fixture
-def house(
-    measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[House]:
+def house(measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """An empty installation, which the environment names."""
     monkeypatch.setenv("MF_DATABASE_URL", f"sqlite:///{tmp_path / 'data' / 'test.db'}")
     monkeypatch.setenv("MF_STORE", str(tmp_path / "data" / "store"))

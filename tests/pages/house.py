@@ -8,8 +8,15 @@ from streamlit.testing.v1 import AppTest
 
 from core.example import DATA_PATH, MODEL_PATH, PREPROCESSING
 from core.records import DatasetProfile, Evaluation, ModelProfile, Request
-from core.storage import Storage, StoredEvaluation, StoredFile, create_draft, get_evaluation
-from core.storage import lifecycle, update_draft
+from core.storage import (
+    Storage,
+    StoredEvaluation,
+    StoredFile,
+    create_draft,
+    get_evaluation,
+    lifecycle,
+    update_draft,
+)
 
 MAIN = Path(__file__).parents[2] / "pages" / "main.py"
 ASKED = Request(preprocessing=PREPROCESSING, effort="quick")
@@ -57,9 +64,7 @@ class House:
     def finished(self, name: str = "Digits", result: Evaluation | None = None) -> str:
         """A finished evaluation with its files: the measured one, unless another is given."""
         id = self.started(name)
-        lifecycle.finish(
-            self.storage, id, "tests", result or self.measured.result, self.outputs()
-        )
+        lifecycle.finish(self.storage, id, "tests", result or self.measured.result, self.outputs())
         return id
 
     def outputs(self) -> Sequence[StoredFile]:

@@ -64,9 +64,9 @@ def test_names_are_no_markdown(house: House) -> None:
     )
     app = open_page()
     assert labels(app) == [f"**{literal}**"]
-    assert buttons(app)["Delete"] == f"Delete {literal}; you can undo it\\."[: -len("\\.")] + "."
-    for page in ("upload", "method"):
-        assert f"**{literal}**" in texts(open_page(page, id))
+    assert buttons(app)["Delete"] == f"Delete {literal}; you can undo it."
+    for step in ("upload", "method"):
+        assert f"**{literal}**" in texts(open_page(step, id))
 
 
 def test_turns_pages_when_there_are_many(house: House) -> None:

@@ -1,0 +1,98 @@
+import json
+
+from streamlit.testing.v1 import AppTest
+
+from core.decision import explain
+from core.records import Progress, StepProgress
+from core.storage import lifecycle
+from tests.pages.house import House, open_page, texts
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click()
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_leads_to_the_method_before_the_start(house: House) -> None:
+    app = open_page("runs", house.draft())
+    assert "This evaluation has not been started." in texts(app)
+    assert "Go to the method" in [link.label for link in app.page_link]
+
+
+def test_shows_how_far_it_is_and_cancels(house: House) -> None:
+    id = house.started()
+    steps = (
+        StepProgress(name="model", title="Read the model", state="done", seconds=2),
+        StepProgress(name="baseline", title="Measure the baseline", state="running", seconds=9),
+        StepProgress(name="latency", title="Time all of them", state="waiting", seconds=40),
+    )
+    progress = Progress(
+        steps=steps, fraction=0.5, words="round 3 of 20", elapsed_s=31, remaining_s=300
+    )
+    lifecycle.publish(house.storage, id, "tests", progress)
+    app = open_page("runs", id)
+    assert app.progress[0].value == 50
+    assert app.progress[0].text == "Measure the baseline (round 3 of 20) - about 5 min left"
+    said = texts(app)
+    for step in steps:
+        assert step.title in said
+    assert "31 s so far" in said
+    press(app, "Cancel")
+    assert house.get(id).status == "cancelled"
+    assert "This evaluation was cancelled." in texts(app)
+    press(app, "Change and run again")
+    assert house.get(app.query_params["id"]).status == "draft"
+    assert app.query_params["id"] != id
+
+
+def test_says_why_it_failed_and_leads_on(house: House) -> None:
+    id = house.started()
+    lifecycle.fail(house.storage, id, "The model 'a*b*' needs *more* memory.")
+    app = open_page("runs", id)
+    assert app.error[0].value == r"The model 'a\*b\*' needs \*more\* memory\."
+    press(app, "Change and run again")
+    assert house.get(app.query_params["id"]).model_files == house.get(id).model_files
+
+
+def test_compares_all_candidates(house: House) -> None:
+    result = house.measured.result
+    app = open_page("runs", house.finished())
+    table = app.dataframe[0].value.set_index("candidate")
+    assert list(table.index) == [candidate.id for candidate in result.candidates]
+    assert list(table.index)[:4] == ["baseline", "float16", "int8_dynamic", "int8_static"]
+    for candidate in result.candidates:
+        row = table.loc[candidate.id]
+        latency, drop = candidate.latency, candidate.search_accuracy.drop_points
+        assert row["p50"] == explain.milliseconds(latency.p50_ms.value)
+        assert row["p99"] == "-"  # the quick effort makes too few runs for one
+        assert row["speed-up"] == explain.speed_short(latency.speedup)
+        assert row["size"].startswith(explain.size(candidate.size_bytes))
+        assert row["accuracy"] == explain.percent(candidate.search_accuracy.value)
+        assert row["drop"] == explain.points_range(drop)
+        assert row["cold start"] == explain.milliseconds(candidate.cold_start_ms.value)
+        assert row["memory"] == explain.size(candidate.peak_rss_bytes)
+    assert table.loc["baseline", "size"].endswith("(100%)")
+    assert table.loc["baseline", "status"] == "baseline"
+
+
+def test_draws_what_was_measured(house: House) -> None:
+    result = house.measured.result
+    app = open_page("runs", house.finished())
+    charts = {chart.key: json.loads(chart.proto.spec) for chart in app.get("plotly_chart")}
+    assert list(charts) == ["latency", "size", "drop"]
+    names = [candidate.id for candidate in result.candidates]
+    assert [trace["name"] for trace in charts["latency"]["data"]] == names
+    assert charts["size"]["data"][0]["y"] == names
+    assert [trace["name"] for trace in charts["drop"]["data"]] == names[1:]
+
+
+def test_shows_the_machine_and_whether_it_was_quiet(house: House) -> None:
+    result = house.measured.result
+    app = open_page("runs", house.finished())
+    alerts = [*app.success, *app.error]
+    (check,) = [part.value for part in alerts if part.value.startswith("A/A check")]
+    assert f"{result.aa_check.ratio:.3f}" in check
+    assert result.aa_check.passed == ("quiet enough" in check)
+    assert result.machine.cpu_model in app.table[0].value.to_string()
