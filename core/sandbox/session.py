@@ -79,6 +79,7 @@ def model_errors(what: str) -> Iterator[None]:
         yield
     except (
         RuntimeError,  # a C++ exception that onnxruntime did not foresee
+        UnicodeDecodeError,  # its message quotes a damaged file
         native.EPFail,
         native.EngineError,
         native.Fail,
