@@ -73,8 +73,9 @@ def example_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The bundled example, evaluated by ``python -m core evaluate`` in a process of its own."""
     folder = tmp_path_factory.mktemp("example")
     out = folder / "results"
-    arguments = (MODEL_PATH, "--data", DATA_PATH, "--out", out, "--effort", "quick", "--json")
-    done = run_command("evaluate", *arguments, folder=folder)
+    files = (MODEL_PATH, "--data", DATA_PATH, "--out", out)
+    options = ("--methods", "int8_static,float16", "--effort", "quick", "--json")
+    done = run_command("evaluate", *files, *options, folder=folder)
     return Run(done.returncode, done.stdout, done.stderr, out, folder / "cwd")
 
 

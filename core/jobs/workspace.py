@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from core.storage import Storage, StoredEvaluation, StoredFile
 
 _OUTPUTS = ("models", "raw")
+_UPLOAD_S = 86_400.0
 
 
 class Workspace:
@@ -57,8 +59,20 @@ class Workspace:
 
 
 def remove_others(storage: Storage, keep: Iterable[str]) -> None:
-    """Removes the folders of all evaluations but these, as a worker that died left them."""
+    """Removes the folders of all evaluations but these, as a worker that died left them.
+
+    Beside them are the folders in which a server has uploads looked at (:mod:`core.uploads`): of
+    these only what is left from the day before.
+    """
     kept = set(keep)
     for folder in storage.settings.work.glob("*/"):
-        if folder.name not in kept:
-            shutil.rmtree(folder, ignore_errors=True)
+        if folder.name in kept or (folder.name.startswith("upload-") and _is_young(folder)):
+            continue
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_young(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime < _UPLOAD_S
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import replace
+
+from core.report import to_pdf
+from tests.command import Run
+
+_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+_SHOWN = re.compile(rb"\(((?:[^()\\]|\\.)*)\) ?Tj", re.DOTALL)
+
+
+def words(pdf: bytes) -> str:
+    """The text that a PDF of fpdf2 with built-in fonts shows, without any white space."""
+    pages = [zlib.decompress(stream) for stream in _STREAM.findall(pdf) if stream[:1] == b"\x78"]
+    shown = b"".join(text for page in pages for text in _SHOWN.findall(page))
+    text = re.sub(rb"\\([()\\])", rb"\1", shown).decode("latin-1")
+    return re.sub(r"\s", "", text)
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s", "", text)
+
+
+def test_a_pdf_with_all_that_the_page_says(example_run: Run) -> None:
+    evaluation = example_run.evaluation
+    pdf = to_pdf(evaluation, "Digits, third try")
+
+    assert pdf.startswith(b"%PDF-")
+    assert pdf.rstrip().endswith(b"%%EOF")
+    text = words(pdf)
+    assert squeezed("Digits, third try") in text
+    assert squeezed(evaluation.verdict.sentence) in text
+    for candidate in evaluation.candidates:
+        assert candidate.id in text
+    for said in (*evaluation.verdict.reasons, *evaluation.verdict.next_steps):
+        assert squeezed(said) in text
+    assert evaluation.model.sha256 in text
+
+
+def test_names_in_any_script_are_no_reason_to_fail(example_run: Run) -> None:
+    name = "Crème <b>brûlée</b> 数字 (final) \\ 😀"
+    text = words(to_pdf(example_run.evaluation, name))
+    assert squeezed("Crème <b>brûlée</b> ?? (final) \\ ?") in text
+
+
+def test_a_reason_longer_than_a_line_is_all_there(example_run: Run) -> None:
+    evaluation = example_run.evaluation
+    reason = f"Node {'x' * 300} cannot be run; " + "and so on, " * 200
+    rows = (
+        replace(evaluation.candidates[0], reason=reason),
+        *evaluation.candidates[1:],
+    )
+    text = words(to_pdf(replace(evaluation, candidates=rows), "Digits"))
+    assert "x" * 300 in text
+    assert text.count("andsoon,") == 200
