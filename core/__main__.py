@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -224,4 +225,6 @@ def _methods(text: str) -> tuple[Method, ...] | None:
 
 
 if __name__ == "__main__":
+    # Whoever stops a gate or a service is answered as Ctrl-C is: all is tidied up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

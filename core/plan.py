@@ -16,9 +16,12 @@ _TYPICAL_MS = 10.0
 _TYPICAL_SPLITS = Splits(calibration=100, search=300, confirm=600)
 
 _TITLES = {
-    "float16": "Make and check FP16",
-    "int8_dynamic": "Make and check INT8 dynamic",
-    "int8_static": "Make and check INT8 static",
+    "float16": "FP16",
+    "int8_dynamic": "INT8 dynamic",
+    "int8_dynamic_selective": "INT8 dynamic, selective",
+    "int8_static": "INT8 static",
+    "int8_static_selective": "INT8 static, selective",
+    "int8_static_side_branches": "INT8 static, side branches in FP32",
 }
 
 
@@ -66,5 +69,4 @@ def plan_steps(
 
 def title_of(recipe: Recipe) -> str:
     """The step's title for people."""
-    selective = ", selective" if recipe.left_in_float else ""
-    return _TITLES.get(recipe.method, recipe.method) + selective
+    return f"Make and check {_TITLES.get(recipe.id, recipe.id)}"

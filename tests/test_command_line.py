@@ -184,7 +184,8 @@ def test_an_argument_that_cannot_be_used(
     assert capsys.readouterr() == ("", f"{sentence}\n")
 
 
-def test_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_stops_it_stops_all_of_it(number: signal.Signals, tmp_path: Path) -> None:
     # A temporary folder of its own, and with it a lock that nobody else holds.
     temporary = tmp_path / "tmp"
     temporary.mkdir()
@@ -200,7 +201,7 @@ def test_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
     try:
         parent = psutil.Process(process.pid)
         children = wait_until(lambda: parent.children(recursive=True), "a child works")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         printed, errors = process.communicate(timeout=10)
     finally:
         process.kill()

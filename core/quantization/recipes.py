@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from core.quantization.graph import Graph
 from core.quantization.hardware import dynamic_types, static_types
 from core.quantization.preprocess import preprocess
-from core.quantization.selective import recurrent_nodes, sensitive_parts, weight_bytes
+from core.quantization.selective import (
+    outer_layers,
+    recurrent_nodes,
+    side_branches,
+    weight_bytes,
+)
 from core.records import Method, ModelProfile, Recipe
 
 _ORDER: tuple[Method, ...] = ("float16", "int8_dynamic", "int8_static")
@@ -54,9 +59,9 @@ def plan_recipes(
         calibration_samples: How many samples there are to calibrate with.
 
     Returns:
-        Complete recipes whose ids are unique: FP16, INT8 dynamic, INT8 static, the INT8 ones
-        with a selective variant where there is something that is better left in FP32. Empty for
-        tree ensembles and for models that are quantized or FP16 already.
+        Complete recipes whose ids are unique: FP16, INT8 dynamic, INT8 static, and selective
+        variants of the INT8 ones where there is something that may be better left in FP32. Empty
+        for tree ensembles and for models that are quantized or FP16 already.
 
     Raises:
         BadInput: The model is too large to be rewritten.
@@ -125,18 +130,25 @@ def _static(
         calibration_samples=calibration_samples,
         op_types=_STATIC_EVERYWHERE if everywhere else _STATIC_LAYERS,
     )
-    parts = sensitive_parts(graph) if profile.family in ("cnn", "other") else {}
-    names = frozenset(name for part in parts.values() for name in part)
-    left = tuple(node.name for node in graph.nodes if node.name in names)
-    if not left or _left_share(graph, left) > _MOST_LEFT_STATIC:
+    if profile.family not in ("cnn", "other"):
         return [recipe]
-    selective = replace(
-        recipe,
-        id="int8_static_selective",
-        left_in_float=left,
-        note=f"Leaves {_list(parts)} in FP32: little work, and much of the accuracy.",
-    )
-    return [recipe, selective]
+    outer, branches = outer_layers(graph), side_branches(graph)
+    variants = [("int8_static_selective", outer)]
+    if branches:
+        variants.append(("int8_static_side_branches", outer | branches))
+    return [recipe, *_leaving(recipe, graph, variants)]
+
+
+def _leaving(
+    recipe: Recipe, graph: Graph, variants: Iterable[tuple[str, dict[str, tuple[str, ...]]]]
+) -> Iterator[Recipe]:
+    """Variants of a static recipe that leave these parts in FP32, where that leaves enough."""
+    for name, parts in variants:
+        wanted = frozenset(node for part in parts.values() for node in part)
+        left = tuple(node.name for node in graph.nodes if node.name in wanted)
+        if left and _left_share(graph, left) <= _MOST_LEFT_STATIC:
+            words = f"Leaves {_list(parts)} in FP32: little work, and much of the accuracy."
+            yield replace(recipe, id=name, left_in_float=left, note=words)
 
 
 def _list(words: Iterable[str]) -> str:

@@ -19,19 +19,24 @@ _ACTIVATIONS = frozenset(
 )
 
 
-def sensitive_parts(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """The parts that a selective static recipe leaves, in words, with their node names.
+def outer_layers(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """The first layer and a small last one, in words, with their node names.
 
-    The pool and the ``Mul`` at the ends of a side branch touch the large tensor: in FP32 that
-    tensor would be converted back and forth, which costs more than the branch itself.
+    They cost next to nothing and decide much: on a trained EfficientNetV2-S the first layer
+    alone lifts the fidelity of the logits from 12 to 23 dB at the same speed and size.
     """
-    branches = find_side_branches(graph)
-    parts = {
-        "the first layer": _stem(graph),
-        "the attention-like side branches": [name for one in branches for name in one.inner],
-        "the last layer": _classifier(graph),
-    }
+    parts = {"the first layer": _stem(graph), "the last layer": _classifier(graph)}
     return {words: tuple(names) for words, names in parts.items() if names}
+
+
+def side_branches(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """The insides of attention-like side branches, in words, with their node names.
+
+    The pool and the ``Mul`` at their ends touch the large tensor: in FP32 that tensor would be
+    converted back and forth, which costs more than the branch itself.
+    """
+    inner = [name for branch in find_side_branches(graph) for name in branch.inner]
+    return {"the attention-like side branches": tuple(inner)} if inner else {}
 
 
 def recurrent_nodes(graph: Graph) -> tuple[str, ...]:

@@ -52,14 +52,18 @@ def quantized_layers(path: Path) -> set[str]:
     return layers
 
 
-@pytest.mark.parametrize("kind", ["excited", "plain"])
 @pytest.mark.parametrize(
-    ("recipe", "size", "points"),
+    ("kind", "recipe", "size", "points"),
     [
-        ("float16", 0.52, 0.3),
-        ("int8_dynamic", 0.30, 1.5),
-        ("int8_static", 0.33, 1.5),
-        ("int8_static_selective", 0.37, 1.5),
+        ("excited", "float16", 0.52, 0.3),
+        ("excited", "int8_dynamic", 0.30, 1.5),
+        ("excited", "int8_static", 0.33, 1.5),
+        ("excited", "int8_static_selective", 0.33, 1.5),
+        ("excited", "int8_static_side_branches", 0.37, 1.5),
+        ("plain", "float16", 0.52, 0.3),
+        ("plain", "int8_dynamic", 0.30, 1.5),
+        ("plain", "int8_static", 0.33, 1.5),
+        ("plain", "int8_static_selective", 0.37, 1.5),
     ],
 )
 def test_a_cnn_becomes_small_and_stays_right(
@@ -91,11 +95,12 @@ def test_static_quantizes_all_layers_and_selective_all_but_its_own(
 ) -> None:
     recipes = plan(excited, profile("cnn"))
     make(excited, recipes["int8_static"], tmp_path / "all.onnx")
-    make(excited, recipes["int8_static_selective"], tmp_path / "some.onnx")
+    selective = recipes["int8_static_side_branches"]
+    make(excited, selective, tmp_path / "some.onnx")
     everything = quantized_layers(tmp_path / "all.onnx")
-    left = set(recipes["int8_static_selective"].left_in_float)
     assert len(everything) == 12
-    assert quantized_layers(tmp_path / "some.onnx") == everything - left
+    assert quantized_layers(tmp_path / "some.onnx") == everything - set(selective.left_in_float)
+    assert len(everything & set(selective.left_in_float)) == 6  # stem, 2 x 2 inside, last
 
 
 def test_per_channel_has_a_scale_for_each_channel(

@@ -12,6 +12,7 @@ from core.records import Method, ModelProfile, Recipe, from_json, to_json
 from tests.quantization.digits import Classifier, GraphBuilder
 
 FLAGS = ("avx2", "avx512_vnni")
+STATIC = ["int8_static", "int8_static_selective", "int8_static_side_branches"]
 Profiles = Callable[..., ModelProfile]
 
 
@@ -25,40 +26,43 @@ def by_id(recipes: tuple[Recipe, ...]) -> dict[str, Recipe]:
 
 def test_a_cnn_gets_all_methods_cheap_ones_first(excited: Classifier, profile: Profiles) -> None:
     recipes = plan_recipes(excited.path, profile("cnn"), FLAGS, "x86_64", None, 100)
-    assert ids(recipes) == ["float16", "int8_dynamic", "int8_static", "int8_static_selective"]
-    static, selective = recipes[2:]
+    assert ids(recipes) == ["float16", "int8_dynamic", *STATIC]
+    static = recipes[2]
     assert (static.activation_type, static.weight_type) == ("uint8", "int8")
     assert static.per_channel
     assert not static.reduce_range
     assert static.calibration_samples == 100
-    assert replace(selective, id=static.id, left_in_float=(), note="") == static
+    for selective in recipes[3:]:
+        assert replace(selective, id=static.id, left_in_float=(), note="") == static
     assert all(from_json(Recipe, to_json(recipe)) == recipe for recipe in recipes)
 
 
 def test_without_vnni_weights_keep_to_seven_bits(excited: Classifier, profile: Profiles) -> None:
     recipes = by_id(plan_recipes(excited.path, profile("cnn"), ("avx2",), "x86_64", None, 100))
     assert recipes["int8_static"].reduce_range
-    assert recipes["int8_static_selective"].reduce_range
+    assert recipes["int8_static_side_branches"].reduce_range
 
 
 def test_arm_gets_signed_activations(excited: Classifier, profile: Profiles) -> None:
-    (static, _) = plan_recipes(
+    static, *_ = plan_recipes(
         excited.path, profile("cnn"), ("asimddp",), "aarch64", ("int8_static",), 100
     )
     assert (static.activation_type, static.weight_type) == ("int8", "int8")
     assert not static.reduce_range
 
 
-def test_selective_leaves_side_branches_and_stem_but_not_the_work(
+def test_leaves_side_branches_and_outer_layers_but_not_the_work(
     excited: Classifier, profile: Profiles
 ) -> None:
-    selective = plan_recipes(excited.path, profile("cnn"), FLAGS, "x86_64", None, 100)[-1]
+    recipes = plan_recipes(excited.path, profile("cnn"), FLAGS, "x86_64", None, 100)
     nodes = {node.name: node for node in preprocess(excited.path).graph.node}
-    left = [nodes[name].op_type for name in selective.left_in_float]
-    assert left[:3] == ["Conv", "Sigmoid", "Mul"]  # the stem with its SiLU
+    outer, selective = (recipe.left_in_float for recipe in recipes[-2:])
+    assert [nodes[name].op_type for name in outer] == ["Conv", "Sigmoid", "Mul", "Gemm"]
+    assert set(outer) < set(selective)
+    left = [nodes[name].op_type for name in selective]
     assert left.count("Conv") == 1 + 2 * 2
     assert "GlobalAveragePool" not in left
-    kept = [n for n in nodes.values() if n.op_type == "Conv" and n.name not in set(left)]
+    kept = [n for n in nodes.values() if n.op_type == "Conv" and n.name not in selective]
     assert len(kept) > left.count("Conv")
 
 
@@ -152,8 +156,8 @@ def test_dynamic_tries_to_leave_the_lstms_out_where_enough_is_left(
 @pytest.mark.parametrize(
     ("methods", "expected"),
     [
-        (("int8_static",), ["int8_static", "int8_static_selective"]),
-        (("int8_static", "float16"), ["float16", "int8_static", "int8_static_selective"]),
+        (("int8_static",), STATIC),
+        (("int8_static", "float16"), ["float16", *STATIC]),
         (("int8_dynamic",), ["int8_dynamic"]),
         (("none",), []),
         ((), []),

@@ -110,6 +110,12 @@ def test_a_shape_that_only_fails_when_run(tmp_path: Path) -> None:
     )
 
 
+def test_a_node_without_a_name_is_named_by_its_kind(tmp_path: Path) -> None:
+    node = helper.make_node("Reshape", ["x", "shape"], ["y"])
+    sentence = _sentence(_save(tmp_path, node, shape=np.array([7, 3])))
+    assert '"a Reshape node: input_shape_size == requested_shape_size' in sentence
+
+
 def test_a_reason_with_a_whole_cpp_signature_before_it(tmp_path: Path) -> None:
     node = helper.make_node("Reshape", ["x", "shape"], ["y"], name="r")
     sentence = _sentence(_save(tmp_path, node, shape=np.array([7, 3])))
