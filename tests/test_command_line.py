@@ -184,7 +184,7 @@ def test_an_argument_that_cannot_be_used(
     assert capsys.readouterr() == ("", f"{sentence}\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminate"])
 def test_whoever_stops_it_stops_all_of_it(number: signal.Signals, tmp_path: Path) -> None:
     # A temporary folder of its own, and with it a lock that nobody else holds.
     temporary = tmp_path / "tmp"

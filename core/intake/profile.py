@@ -10,6 +10,7 @@ from core.intake.cost import count_cost, count_parameters, count_unknown, operat
 from core.intake.family import detect_family
 from core.intake.functions import inline_functions
 from core.intake.interface import describe, interface_findings
+from core.intake.order import sort_nodes
 from core.intake.parse import digest
 from core.intake.precision import detect_precision
 from core.intake.prediction import predict_sizes
@@ -41,6 +42,7 @@ def profile_model(path: Path) -> ModelProfile:
     plain = inline_functions(skeleton.model)
     # Before shape inference: onnxruntime refuses what the tools below would stumble over.
     open_session(path, Deployment(), "The model cannot be loaded, so export it again")
+    sort_nodes(plain.graph)
     cost = count_cost(infer_shapes(plain, count_unknown))
     family = detect_family(cost)
     precision = detect_precision(cost.graph)
