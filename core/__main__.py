@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(problem, file=sys.stderr)
         return EXIT_BAD_INPUT
     except SandboxFailure as failure:
+        if failure.detail:
+            logging.error(failure.detail)
         print(failure, file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:

@@ -51,12 +51,12 @@ def evaluate(
     """
     folder.mkdir(parents=True, exist_ok=True)
     journal.plan(plan_steps(request))
+    source = sandbox.call(locate_model, model, folder / "source")
+    profile = journal.step(
+        "model", ModelProfile, lambda report: sandbox.call(profile_model, source, report=report)
+    )
+    guidance = guide(profile)
     with machine_lock(lambda _fraction, words: journal.announce(words)):
-        source = sandbox.call(locate_model, model, folder / "source")
-        profile = journal.step(
-            "model", ModelProfile, lambda report: sandbox.call(profile_model, source, report=report)
-        )
-        guidance = guide(profile)
         prepared = journal.step(
             "dataset",
             PreparedData,

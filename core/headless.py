@@ -52,6 +52,8 @@ def evaluate_files(
         SandboxFailure: The evaluation could not be finished.
     """
     with _work_folder(out) as work:
+        # If this evaluation fails, no earlier one's result may pass for its own.
+        (out / "evaluation.json").unlink(missing_ok=True)
         preset = None
         if preprocessing != AUTO:
             _, profile = _read_model(model, Path(work) / "preset")

@@ -9,8 +9,9 @@ MEASURED_MS = 600_000
 
 
 def settle(page: Page) -> None:
-    """Waits until the page's script does not run."""
+    """Waits until the page's script does not run, and all of its parts are drawn."""
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
 
 
 def shows(page: Page, what: str | Locator, timeout: float | None = None) -> Locator:

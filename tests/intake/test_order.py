@@ -10,8 +10,7 @@ from core.records import BadInput
 
 def chain(names: str) -> list[onnx.NodeProto]:
     return [
-        helper.make_node("Relu", [before], [after], name=after)
-        for before, after in pairwise(names)
+        helper.make_node("Relu", [before], [after], name=after) for before, after in pairwise(names)
     ]
 
 
