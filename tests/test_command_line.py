@@ -210,4 +210,4 @@ def test_whoever_stops_it_stops_all_of_it(number: signal.Signals, tmp_path: Path
     assert (process.returncode, printed, errors) == (4, "", "Cancelled.\n")
     assert [child.pid for child in children if is_alive(child.pid)] == []
     assert list(out.iterdir()) == []
-    assert [path.name for path in temporary.iterdir()] == ["measure-first.lock"]
+    assert {path.name for path in temporary.iterdir()} <= {"measure-first.lock"}
