@@ -25,7 +25,7 @@ def show_verdict(result: Evaluation) -> None:
     }[verdict.outcome]
     badge = frame.OUTCOMES[verdict.outcome]
     st.header(badge.label, anchor=False)
-    draw(verdict.sentence, icon=badge.icon)
+    draw(frame.escaped(verdict.sentence), icon=badge.icon)
 
 
 def show_evidence(baseline: Candidate, chosen: Candidate) -> None:
@@ -109,7 +109,7 @@ def show_list(title: str, sentences: tuple[str, ...]) -> None:
     """Sentences under a heading, if there are any."""
     if sentences:
         st.subheader(title)
-        st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
+        st.markdown("\n".join(f"- {frame.escaped(sentence)}" for sentence in sentences))
 
 
 def show_downloads(evaluation: StoredEvaluation, result: Evaluation) -> None:

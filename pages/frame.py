@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
+from core.decision.explain import OUTCOME_TITLES
 from core.jobs import Job, list_jobs
 from core.records import Finding, Outcome, Progress
 from core.storage import (
@@ -33,14 +34,15 @@ class Badge:
     icon: str
 
 
-OUTCOMES: dict[Outcome, Badge] = {
-    "ship": Badge("Ship", "green", ":material/rocket_launch:"),
-    "ship_for_size": Badge("Ship for size", "green", ":material/compress:"),
-    "quantize_selectively": Badge("Quantize selectively", "green", ":material/filter_alt:"),
-    "try_fp16": Badge("Try FP16", "blue", ":material/memory:"),
-    "not_worth_it": Badge("Not worth it", "gray", ":material/block:"),
-    "not_enough_evidence": Badge("Not enough evidence", "orange", ":material/help:"),
+_LOOKS: dict[Outcome, tuple[str, str]] = {
+    "ship": ("green", ":material/rocket_launch:"),
+    "ship_for_size": ("green", ":material/compress:"),
+    "quantize_selectively": ("green", ":material/filter_alt:"),
+    "try_fp16": ("blue", ":material/memory:"),
+    "not_worth_it": ("gray", ":material/block:"),
+    "not_enough_evidence": ("orange", ":material/help:"),
 }
+OUTCOMES = {outcome: Badge(OUTCOME_TITLES[outcome], *look) for outcome, look in _LOOKS.items()}
 
 STATUSES: dict[EvaluationStatus, Badge] = {
     "draft": Badge("Draft", "gray", ":material/edit:"),
@@ -74,7 +76,10 @@ def needs_sign_in() -> bool:
 
 def visitor() -> str | None:
     """Who looks at this page; None where nobody has to sign in."""
-    return str(st.user.email) if needs_sign_in() and st.user.is_logged_in else None
+    if not needs_sign_in() or not st.user.is_logged_in:
+        return None
+    # A provider need not tell the address; who it is, it always tells.
+    return str(st.user.get("email") or st.user.get("name") or st.user.get("sub"))
 
 
 def current(page: str) -> StoredEvaluation | None:

@@ -67,7 +67,7 @@ st.markdown(
 | verdict | it means |
 |---|---|
 | **Ship** | The quantized model is faster by a useful margin, and its accuracy drop is proven to be within your threshold. |
-| **Ship for size** | It is not usefully faster, but clearly smaller, and as accurate as you asked. |
+| **Ship for size only** | It is not usefully faster, but clearly smaller, and as accurate as you asked. |
 | **Quantize selectively** | Yes, with the layers named in the recipe left in FP32. |
 | **Try FP16** | INT8 does not pay here; FP16 keeps the accuracy, halves the file, and is worth a test on a GPU. |
 | **Not worth it** | Keep your file: nothing tried gives a useful gain at an acceptable drop. |

@@ -40,8 +40,7 @@ def show_guidance(guidance: Guidance) -> None:
             st.markdown("#### There is nothing to quantize here")
         else:
             st.markdown(f"#### Usually right for this model: {METHODS[guidance.method]}")
-        for reason in guidance.reasons:
-            st.markdown(f"- {reason}")
+        st.markdown("\n".join(f"- {frame.escaped(reason)}" for reason in guidance.reasons))
     for warning in guidance.warnings:
         st.warning(warning, icon=":material/warning:")
 

@@ -53,9 +53,5 @@ def test_an_evaluation_survives_its_worker_and_its_server(own_app: Server, page:
     assert stored.status == "finished"
     assert stored.result is not None
     assert [row.id for row in stored.result.candidates] == ["baseline", "float16"]
-    wait_until(lambda: not any(stored.id in path.name for path in work(own_app)), "work is tidied")
-
-
-def work(app: Server) -> list:
-    """Folders of running evaluations."""
-    return list(app.settings.work.iterdir())
+    folder = own_app.settings.work / id
+    wait_until(lambda: not folder.exists(), "the folder of the evaluation is gone")

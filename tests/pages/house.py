@@ -1,5 +1,6 @@
 """Pages drawn in-process on an installation of their own, and what is in it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,12 @@ def open_page(name: str = "evaluations", id: str | None = None) -> AppTest:
 
 
 def texts(app: AppTest) -> str:
-    """All that the page says in text, alerts, captions and headings."""
+    """All that a reader sees in texts, alerts, captions and headings."""
+    return re.sub(r"\\([\W_])", r"\1", markdown(app))
+
+
+def markdown(app: AppTest) -> str:
+    """The same as it is written, before it is drawn."""
     kinds = (app.title, app.header, app.subheader, app.markdown, app.caption)
     alerts = (app.success, app.info, app.warning, app.error)
     return "\n".join(str(part.value) for kind in (*kinds, *alerts) for part in kind)

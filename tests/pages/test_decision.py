@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 from core.decision import explain
 from core.records import Evaluation, Outcome
 from pages import frame
-from tests.pages.house import House, open_page, texts
+from tests.pages.house import House, markdown, open_page, texts
 
 
 def press(app: AppTest, label: str) -> AppTest:
@@ -24,8 +24,8 @@ def decided(house: House, outcome: Outcome, candidate: str | None) -> Evaluation
         result.verdict,
         outcome=outcome,
         candidate=candidate,
-        sentence=f"This is the sentence of {outcome}.",
-        reasons=("The first reason.", "The second reason."),
+        sentence=f"This is the *sentence* of {outcome}.",
+        reasons=("The first reason.", "The class 'a*b*' is the second."),
         next_steps=("What comes next.",),
         would_change=("What would change it.",),
     )
@@ -39,10 +39,11 @@ def test_says_the_verdict_and_why(house: House, outcome: Outcome) -> None:
     app = open_page("decision", house.finished(result=result))
     assert [part.value for part in app.header] == [frame.OUTCOMES[outcome].label]
     kind = {"try_fp16": "info", "not_worth_it": "info", "not_enough_evidence": "warning"}
-    assert [alert.value for alert in app.get(kind.get(outcome, "success"))] == [
-        f"This is the sentence of {outcome}."
-    ]
+    (alert,) = app.get(kind.get(outcome, "success"))
+    assert alert.value == frame.escaped(result.verdict.sentence)
+    assert r"- The class 'a\*b\*' is the second" in markdown(app)
     said = texts(app)
+    assert result.verdict.sentence in said
     for sentence in (*result.verdict.reasons, "What comes next.", "What would change it."):
         assert f"- {sentence}" in said
     assert ("The evidence" in said) == (candidate is not None)
@@ -124,7 +125,7 @@ def test_colleagues_sign_off(house: House) -> None:
         ("Ada *L*", "approved", "<b>fine</b>"),
         ("Bob", "rejected", ""),
     ]
-    said = texts(open_page("decision", id))
+    said = markdown(open_page("decision", id))
     assert r":green-badge[Approved] by **Ada \*L\***" in said
     assert r": \<b\>fine\</b\>" in said
     assert ":red-badge[Rejected] by **Bob**" in said

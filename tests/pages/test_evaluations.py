@@ -3,7 +3,7 @@ from streamlit.testing.v1 import AppTest
 from core.records import Progress, StepProgress
 from core.storage import create_draft, lifecycle, list_evaluations
 from pages import frame
-from tests.pages.house import House, open_page, texts
+from tests.pages.house import House, markdown, open_page, texts
 
 
 def buttons(app: AppTest) -> dict[str, str]:
@@ -19,7 +19,7 @@ def test_lists_what_there_is_with_its_verdict(house: House) -> None:
     house.draft("Second")
     app = open_page()
     verdict = house.measured.result.verdict
-    assert verdict.sentence in texts(app).replace("\\", "")
+    assert verdict.sentence in texts(app)
     assert frame.OUTCOMES[verdict.outcome].label in texts(app)
     assert "Draft" in texts(app)
     assert labels(app) == ["**Second**", "**First**"]
@@ -66,7 +66,7 @@ def test_names_are_no_markdown(house: House) -> None:
     assert labels(app) == [f"**{literal}**"]
     assert buttons(app)["Delete"] == f"Delete {literal}; you can undo it."
     for step in ("upload", "method"):
-        assert f"**{literal}**" in texts(open_page(step, id))
+        assert f"**{literal}**" in markdown(open_page(step, id))
 
 
 def test_turns_pages_when_there_are_many(house: House) -> None:

@@ -62,6 +62,17 @@ def test_who_has_signed_in_is_known(house: House) -> None:
     assert house.get(id).sign_offs[0].who == "ada@example.com"
 
 
+def test_a_provider_need_not_tell_the_address(house: House) -> None:
+    id = house.finished()
+    app = visit(is_logged_in=True)
+    app.user = {"is_logged_in": True, "sub": "user-17"}
+    app.switch_page("decision.py")
+    app.query_params["id"] = id
+    app.run()
+    assert not app.exception
+    assert app.text_input[0].value == "user-17"
+
+
 def test_a_draft_carries_who_began_it(house: House) -> None:
     app = visit(is_logged_in=True)
     app.switch_page("upload.py").run()
