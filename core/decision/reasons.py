@@ -87,9 +87,10 @@ def smaller(case: Case, item: Assessment) -> Verdict:
 def fp16(case: Case, item: Assessment) -> Verdict:
     """FP16 holds the accuracy where INT8 does not pay."""
     gains = _gains(case, item, size_first=True)
-    sentence = (
-        f"Try FP16, as INT8 does not pay here: {gains}; its speed on a GPU was not measured here."
-    )
+    why = "INT8 does not pay here"
+    if any(other.gain is not None and not other.is_fp16 for other in case.items):
+        why = "no INT8 candidate that gains is proven to keep the accuracy you ask for"
+    sentence = f"Try FP16, as {why}: {gains}; its speed on a GPU was not measured here."
     return _yes(case, item, "try_fp16", sentence)
 
 

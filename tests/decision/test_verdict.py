@@ -254,3 +254,10 @@ def searched(name, drop=None, **changes):
 def test_choice_after_the_search(rows, name):
     assert choose((build.baseline(), *rows), Policy()) == name
     assert choose((*reversed(rows), build.baseline()), Policy()) == name
+
+
+def test_fp16_says_what_int8_lacked() -> None:
+    faster = decide(**facts(candidate(drop=UNLIKELY, split="search"), fp16()))
+    slower = decide(**facts(candidate(speed=SLOW), fp16()))
+    assert "as no INT8 candidate that gains is proven to keep the accuracy" in faster.sentence
+    assert "as INT8 does not pay here" in slower.sentence
