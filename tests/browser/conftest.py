@@ -106,7 +106,7 @@ def example(app: Server, browser: Browser, pictures: Path) -> Example:
     press(page, "Try the example")
     shows(page, "You can close this page")
     steps = page.get_by_test_id("stMain").get_by_role("listitem").all_inner_texts()
-    shows(page, "Time all of them, interleaved (")
+    shows(page, "Time all of them, interleaved (", MEASURED_MS)
     page.screenshot(path=pictures / "progress-1280-light.png")
     id = page.url.rpartition("id=")[2]
     shows(page, page.get_by_role("link", name="See the decision"), MEASURED_MS)

@@ -234,6 +234,10 @@ def searched(name, drop=None, **changes):
     return candidate(name, drop=drop, split="search", **changes)
 
 
+def selective(**changes):
+    return searched("selective", left_in_float=("first",), **changes)
+
+
 @pytest.mark.parametrize(
     ("rows", "name"),
     [
@@ -247,6 +251,10 @@ def searched(name, drop=None, **changes):
         ([searched("unlikely", UNLIKELY)], "unlikely"),
         ([searched("no", FAIL), fp16()], "float16"),
         ([searched("no", FAIL), searched("slow", speed=SLOW), failed()], None),
+        # Nodes are left in FP32 for a reason: speed, or accuracy.
+        ([searched("all"), selective(speed=latency(1.61, 1.81))], "all"),
+        ([searched("all"), selective(speed=latency(1.9, 2.1))], "selective"),
+        ([searched("all", OPEN), selective(speed=latency(1.61, 1.81))], "selective"),
         ([unmeasured(searched("unknown"))], None),
         ([], None),
     ],
