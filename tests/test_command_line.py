@@ -200,9 +200,10 @@ def test_whoever_stops_it_stops_all_of_it(number: signal.Signals, tmp_path: Path
     )
     try:
         parent = psutil.Process(process.pid)
+        wait_until((temporary / "measure-first.lock").exists, "the model has been read")
         children = wait_until(lambda: parent.children(recursive=True), "a child works")
         process.send_signal(number)
-        printed, errors = process.communicate(timeout=10)
+        printed, errors = process.communicate(timeout=30)
     finally:
         process.kill()
         process.wait()
@@ -210,4 +211,4 @@ def test_whoever_stops_it_stops_all_of_it(number: signal.Signals, tmp_path: Path
     assert (process.returncode, printed, errors) == (4, "", "Cancelled.\n")
     assert [child.pid for child in children if is_alive(child.pid)] == []
     assert list(out.iterdir()) == []
-    assert {path.name for path in temporary.iterdir()} <= {"measure-first.lock"}
+    assert [path.name for path in temporary.iterdir()] == ["measure-first.lock"]
