@@ -74,6 +74,7 @@ def test_the_example_by_hand_and_a_change_of_mind(
     shows(page, "Usually right for this model: INT8 static")
     shows(page, "665 of your 1,197 samples are kept for the last check")
     effort = main(page).get_by_role("combobox", name="Effort")
+    effort.scroll_into_view_if_needed()  # a list that is open closes when the page scrolls
     effort.click()
     page.get_by_role("option", name="Quick").click()
     expect(effort).to_have_value("Quick: 300 runs a model, no p99")
