@@ -145,7 +145,7 @@ def chatter(count: int) -> int:
 
 def _reply_pipes() -> Iterable[int]:
     # A child keeps the number that its parent, which may have hundreds of files open, gave it.
-    for number in map(int, os.listdir("/proc/self/fd")):
+    for number in (int(entry.name) for entry in Path("/proc/self/fd").iterdir()):
         try:
             link = Path(f"/proc/self/fd/{number}").readlink()
         except OSError:
