@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--max-drop", type=_positive, default=1.0, metavar="POINTS")
     evaluate.add_argument("--min-speedup", type=_positive, default=1.10, metavar="X")
     evaluate.add_argument("--latency-target", type=_positive, metavar="MS")
+    evaluate.add_argument(
+        "--expected-accuracy", type=_percent, metavar="PERCENT", help="what the model is known for"
+    )
     evaluate.add_argument("--bandwidth", type=_positive, metavar="MBIT_PER_S")
     evaluate.add_argument("--effort", choices=get_args(Effort), default="standard")
     evaluate.add_argument("--threads", type=_count, default=1)
@@ -135,6 +138,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         deployment=Deployment(threads=options.threads, batch_size=options.batch_size),
         effort=options.effort,
         methods=options.methods,
+        expected_accuracy=options.expected_accuracy,
         seed=options.seed,
         time_budget_s=options.time_budget,
     )
@@ -199,6 +203,13 @@ def _positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
+
+
+def _percent(text: str) -> float:
+    value = _positive(text)
+    if value > 100:
+        raise argparse.ArgumentTypeError(f"{text} is more than 100 percent")
+    return value / 100
 
 
 def _count(text: str) -> int:

@@ -68,6 +68,15 @@ class Footprint:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedGate:
+    """All candidates gated at once on *search* and *confirm* together, where either is too few."""
+
+    baseline: Accuracy
+    candidates: dict[str, Accuracy]
+    """By candidate; without those that were no longer in the running."""
+
+
+@dataclass(frozen=True, slots=True)
 class Confirmation:
     """The chosen candidate once more: on unseen samples, in a fresh run."""
 

@@ -9,15 +9,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core import sandbox, steps
-from core.accuracy import samples_needed
-from core.bench import BASELINE, Baseline, Bench, Comparison, Confirmation, Footprint
-from core.decision import choose, decide, guide
+from core import confirm, sandbox, steps
+from core.accuracy import observed_plan, samples_needed, shares_samples
+from core.bench import BASELINE, Baseline, Bench, Comparison, Confirmation, Footprint, SharedGate
+from core.decision import choose, decide, explain, guide
 from core.intake import locate_model, profile_model
 from core.journal import Journal
 from core.measurement import machine_lock
-from core.plan import plan_steps
-from core.records import Candidate, Evaluation, ModelProfile, PreparedData, Recipe, Request
+from core.plan import SWEEP_SHARE, plan_steps
+from core.records import (
+    AACheck,
+    Candidate,
+    Estimate,
+    Evaluation,
+    Guidance,
+    ModelProfile,
+    PreparedData,
+    Recipe,
+    Request,
+    SamplePlan,
+    SweepPoint,
+)
 
 
 def evaluate(
@@ -79,7 +91,12 @@ def evaluate(
         journal.plan(plan_steps(request, recipes, p50_ms, prepared.profile.splits))
 
         candidates = [steps.baseline_candidate(bench, baseline)]
-        candidates += [_candidate(bench, recipe, baseline, journal) for recipe in recipes]
+        sample_plan = None
+        for recipe in recipes:
+            candidates.append(_candidate(bench, recipe, baseline, journal))
+            sample_plan = sample_plan or _plan_again(bench, candidates[-1], guidance)
+            if sample_plan is not None:
+                journal.note(explain.sample_plan(sample_plan))
         if baseline.plausible:
             comparison = journal.step(
                 "latency",
@@ -99,17 +116,21 @@ def evaluate(
         candidates = [steps.with_measurements(row, comparison, footprint) for row in candidates]
         aa_check = comparison.latency.aa_check
 
+        gate = _gate_together(bench, candidates, baseline, journal)
+        if gate is not None:
+            candidates = [confirm.with_shared_gate(row, gate) for row in candidates]
         chosen = choose(tuple(candidates), request.policy) if baseline.plausible else None
         if chosen is not None:
-            confirmation = journal.step(
-                "confirm",
-                Confirmation,
-                lambda report: steps.confirm_candidate(
-                    bench, chosen, baseline, _budget_left(bench, journal, 1.0), report
+            candidates, aa_check = _confirm(bench, candidates, chosen, baseline, gate, journal)
+        sweep: tuple[SweepPoint, ...] = ()
+        if baseline.plausible:
+            sweep = journal.step(
+                "sweep",
+                tuple[SweepPoint, ...],
+                lambda report: confirm.sweep(
+                    bench, candidates, chosen, SWEEP_SHARE * request.time_budget_s, report
                 ),
             )
-            candidates = [steps.with_confirmation(row, chosen, confirmation) for row in candidates]
-            aa_check = confirmation.latency.aa_check
 
     return Evaluation(
         id=id,
@@ -124,6 +145,8 @@ def evaluate(
         guidance=guidance,
         candidates=tuple(candidates),
         aa_check=aa_check,
+        sweep=sweep,
+        sample_plan=sample_plan,
         verdict=decide(
             guidance=guidance,
             candidates=tuple(candidates),
@@ -133,6 +156,9 @@ def evaluate(
             baseline_findings=steps.explain_baseline(profile, baseline),
             samples_needed=samples_needed(candidates, request.policy),
             machine=comparison.machine,
+            chosen=chosen,
+            sweep=sweep,
+            deployment=request.deployment,
         ),
     )
 
@@ -148,6 +174,59 @@ def _candidate(bench: Bench, recipe: Recipe, baseline: Baseline, journal: Journa
     if candidate.file is not None and not (bench.folder / candidate.file).exists():
         steps.write_candidate(bench, recipe, lambda _fraction, words: journal.announce(words))
     return candidate
+
+
+def _plan_again(bench: Bench, candidate: Candidate, guidance: Guidance) -> SamplePlan | None:
+    """What the data can prove, from the flips of the first candidate of the advised method."""
+    if candidate.recipe.method != guidance.method or candidate.search_accuracy is None:
+        return None
+    splits, policy = bench.prepared.profile.splits, bench.request.policy
+    return observed_plan(splits, policy, candidate.search_accuracy)
+
+
+def _gate_together(
+    bench: Bench, candidates: list[Candidate], baseline: Baseline, journal: Journal
+) -> SharedGate | None:
+    """Gates all candidates at once where the confirm split alone could prove nothing."""
+    splits, made = bench.prepared.profile.splits, confirm.count_made(candidates)
+    if not shares_samples(splits, bench.request.policy, made):
+        return None
+    return journal.step(
+        "gate",
+        SharedGate,
+        lambda report: confirm.gate_on_all(bench, candidates, baseline, report),
+    )
+
+
+def _confirm(
+    bench: Bench,
+    candidates: list[Candidate],
+    chosen: str,
+    baseline: Baseline,
+    gate: SharedGate | None,
+    journal: Journal,
+) -> tuple[list[Candidate], AACheck]:
+    """The chosen candidate on unseen samples, timed anew, and calibrated with other samples."""
+    row = next(row for row in candidates if row.id == chosen)
+    confirmation = journal.step(
+        "confirm",
+        Confirmation,
+        lambda report: confirm.confirm_candidate(
+            bench, row, baseline, gate, _budget_left(bench, journal, 1.0), report
+        ),
+    )
+    draws: tuple[Estimate, ...] = ()
+    splits = confirm.CONFIRM if gate is None else confirm.BOTH
+    if confirmation.accuracy.gate == "pass" and confirm.can_redraw(row.recipe):
+        draws = journal.step(
+            "draws",
+            tuple[Estimate, ...],
+            lambda report: confirm.redraw_calibration(bench, row.recipe, baseline, splits, report),
+        )
+    confirmed = [
+        confirm.with_confirmation(each, chosen, confirmation, draws) for each in candidates
+    ]
+    return confirmed, confirmation.latency.aa_check
 
 
 def _budget_left(bench: Bench, journal: Journal, share: float) -> float:

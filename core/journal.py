@@ -46,6 +46,7 @@ class Journal:
         self._planned: tuple[PlannedStep, ...] = ()
         self._spent: dict[str, float] = {}
         self._step_started = self._started
+        self._note = ""
 
     def plan(self, steps: Sequence[PlannedStep]) -> None:
         """Says which steps there will be; called again whenever more is known."""
@@ -59,6 +60,10 @@ class Journal:
     def announce(self, words: str) -> None:
         """Says what happens between two steps."""
         self._say("", 0.0, words)
+
+    def note(self, sentence: str) -> None:
+        """Puts a sentence beside the progress from now on."""
+        self._note = sentence
 
     def step(self, name: str, kind: Any, work: Callable[[Report], T]) -> T:
         """Runs one step.
@@ -122,5 +127,6 @@ class Journal:
                 words=words,
                 elapsed_s=elapsed,
                 remaining_s=remaining,
+                note=self._note,
             )
         )

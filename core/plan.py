@@ -13,6 +13,8 @@ from core.records import Recipe, Request, Splits
 
 _RUNS = {"quick": 300, "standard": 1000, "thorough": 5000}
 _TYPICAL_MS = 10.0
+SWEEP_SHARE = 0.1
+"""Part of the time budget that other threads and batch sizes may take."""
 _TYPICAL_SPLITS = Splits(calibration=100, search=300, confirm=600)
 
 _TITLES = {
@@ -43,6 +45,7 @@ def plan_steps(
     count = 4 if recipes is None else len(recipes)
     runs = _RUNS[request.effort]
     gated = (splits.search + splits.confirm) * run
+    sweep_s = SWEEP_SHARE * request.time_budget_s
     making = [
         PlannedStep(
             f"make:{recipe.id}",
@@ -64,7 +67,19 @@ def plan_steps(
         PlannedStep("latency", "Time all of them, interleaved", 10 + runs * run * (count + 2)),
         PlannedStep("footprint", "Cold start and memory", 5 + 12 * (count + 1) * (0.1 + run)),
         PlannedStep("confirm", "Confirm on unseen samples", 8 + runs * run * 3 + gated),
+        *_repeated(recipes, splits, run),
+        PlannedStep("sweep", "Other threads and batch sizes", min(5 + 3000 * run, sweep_s)),
     )
+
+
+def _repeated(
+    recipes: Sequence[Recipe] | None, splits: Splits, run: float
+) -> tuple[PlannedStep, ...]:
+    """The step that only a recipe with calibration samples has."""
+    if recipes is not None and all(recipe.method != "int8_static" for recipe in recipes):
+        return ()
+    seconds = 3 * (3 + (2 * splits.calibration + splits.confirm) * run)
+    return (PlannedStep("draws", "Calibrate with other samples", seconds),)
 
 
 def title_of(recipe: Recipe) -> str:

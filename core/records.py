@@ -25,6 +25,9 @@ Method = Literal["none", "float16", "int8_dynamic", "int8_static"]
 Task = Literal["classification"]
 DataKind = Literal["class_folders", "labels_csv", "npz"]
 SplitName = Literal["calibration", "search", "confirm"]
+GatedOn = Literal["search", "confirm", "search+confirm"]
+"""Which samples an accuracy was measured on; both together only where either is too few."""
+MetricName = Literal["balanced_accuracy", "macro_f1", "top5_accuracy"]
 Effort = Literal["quick", "standard", "thorough"]
 Severity = Literal["info", "warning", "error"]
 Gain = Literal["speed", "size"]
@@ -98,6 +101,8 @@ class Progress:
     words: str
     elapsed_s: float
     remaining_s: float
+    note: str = ""
+    """What was found on the way that people should know before the end."""
 
 
 # --- the model ---------------------------------------------------------------------------
@@ -246,6 +251,8 @@ class Request:
     effort: Effort = "standard"
     methods: tuple[Method, ...] | None = None
     """None: all that make sense for the family ("auto")."""
+    expected_accuracy: float | None = None
+    """Share of right answers that the baseline is known to give, 0 to 1; None: not stated."""
     seed: int = 0
     time_budget_s: float = 3600.0
 
@@ -305,22 +312,56 @@ class ColdStart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """Another metric than accuracy on the same samples; shown, never the gate."""
+
+    metric: MetricName
+    value: float
+    """0 to 1."""
+    drop_points: Estimate | None
+    """Against the baseline. None for the baseline and, for what is bounded by the bootstrap,
+    where no answer that the metric counts changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassAccuracy:
+    """How one class fares; only classes with samples have one."""
+
+    label: int
+    """Class index; the dataset's ``class_names`` has its name."""
+    samples: int
+    value: float
+    """Share of right answers, 0 to 1."""
+    right_to_wrong: int
+    wrong_to_right: int
+    p_holm: float | None
+    """One-sided exact p-value that it loses nothing, corrected by Holm for the number of
+    classes. None for the baseline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
     """Accuracy on one split, and the drop against the baseline on the same samples."""
 
     metric: str
-    split: SplitName
+    split: GatedOn
     samples: int
     value: float
     """Share of right answers, 0 to 1."""
     drop_points: Estimate
-    """Two-sided score interval whose ends are the one-sided bounds at the policy's confidence."""
+    """Two-sided score interval whose ends are the one-sided bounds at ``confidence``."""
+    confidence: float = 0.95
+    """The policy's; higher where several candidates share the same samples (Holm)."""
     gate: Gate
     agreement: float
     right_to_wrong: int
     wrong_to_right: int
     mcnemar_p: float | None
     """Exact; shown, never the gate. None for the baseline."""
+    error_ratio: float | None = None
+    """Wrong answers over the baseline's; None for the baseline, and where that gives none."""
+    metrics: tuple[Metric, ...] = ()
+    classes: tuple[ClassAccuracy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,6 +382,9 @@ class Candidate:
     accuracy: Accuracy | None = None
     """What the verdict rests on: the confirm split where it was gated there, else search."""
     search_accuracy: Accuracy | None = None
+    calibration_draws: tuple[Estimate, ...] = ()
+    """Drop in points on the same samples as ``accuracy``, of the same recipe with its ranges
+    from other draws of calibration samples; empty where that was not tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,6 +404,8 @@ class Noise:
     steal_share: float | None = None
     throttled_share: float | None = None
     involuntary_switches_per_s: float | None = None
+    swapped_pages_per_s: float | None = None
+    """Memory pages written to or read from swap, by the whole machine."""
     load_average: float | None = None
     drift: float | None = None
     """Last quarter of the baseline's rounds over the first, minus 1."""
@@ -382,6 +428,60 @@ class Machine:
     session_options: dict[str, str]
     noise: Noise = field(default_factory=Noise)
     findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepPoint:
+    """The baseline and one candidate with other threads or another batch size, interleaved."""
+
+    threads: int
+    batch_size: int
+    p50_ms: dict[str, Estimate]
+    """Of one run (one batch), by candidate."""
+    samples_per_s: dict[str, float]
+    """Throughput of one session that is never idle, by candidate."""
+    speedup: dict[str, Ratio]
+    """Against the baseline at the same point, by candidate; the baseline's own is 1."""
+
+
+# --- what was decided ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplePlan:
+    """What a dataset can prove under a policy, and the dataset that could prove it."""
+
+    samples: int
+    """Of the whole dataset."""
+    confirm_samples: int
+    threshold_points: float
+    provable_points: float
+    """The smallest drop that the confirm split can exclude, if no answer changes at all."""
+    least_confirm_samples: int | None
+    """The fewest confirm samples that can prove the threshold, if no answer changes at all."""
+    flip_rate: float
+    """For the counts below: this share of answers changes, as often for the better."""
+    flips_seen_on: int = 0
+    """Samples on which the flip rate was observed; 0: it is assumed."""
+    likely_confirm_samples: int | None
+    """Confirm samples that prove the threshold in 80% of evaluations; None: none do."""
+    likely_samples: int | None
+    """The same as samples of the whole dataset."""
+    very_likely_confirm_samples: int | None
+    """Confirm samples that prove the threshold in 90% of evaluations; None: none do."""
+    very_likely_samples: int | None = None
+    """The same as samples of the whole dataset."""
+
+    @property
+    def can_prove(self) -> bool:
+        """Whether the gate passes at least a candidate that changes no answer."""
+        return self.provable_points <= self.threshold_points
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether a harmless candidate passes in at least 80% of evaluations."""
+        needed = self.likely_confirm_samples
+        return needed is not None and self.confirm_samples >= needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -424,6 +524,11 @@ class Evaluation:
     candidates: tuple[Candidate, ...]
     """The baseline is always the first."""
     aa_check: AACheck | None
+    sweep: tuple[SweepPoint, ...] = ()
+    """Threads and batch sizes beside the deployment's, for the baseline and the candidate that
+    was confirmed (or is the fastest)."""
+    sample_plan: SamplePlan | None = None
+    """With the flip rate that the first candidate showed; None where none was checked."""
     verdict: Verdict
 
 

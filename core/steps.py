@@ -19,7 +19,7 @@ from core.accuracy import (
     paired_accuracy,
     predict,
 )
-from core.bench import BASELINE, Baseline, Bench, Comparison, Confirmation, Footprint, file_of
+from core.bench import BASELINE, Baseline, Bench, Comparison, Footprint, file_of
 from core.datasets import prepare
 from core.finder import find_preprocessing
 from core.measurement import (
@@ -81,9 +81,9 @@ def prepare_again(bench: Bench, data: Path) -> PreparedData:
 
 def measure_baseline(bench: Bench, report: Report) -> Baseline:
     """Answers of the user's own file on *search* and *confirm*, and its latency, alone."""
-    search = _predict(bench, bench.model, "search", part(report, 0.0, 0.3))
-    confirm = _predict(bench, bench.model, "confirm", part(report, 0.3, 0.3))
-    labels = [*_labels(bench, "search"), *_labels(bench, "confirm")]
+    search = answers_of(bench, bench.model, "search", part(report, 0.0, 0.3))
+    confirm = answers_of(bench, bench.model, "confirm", part(report, 0.3, 0.3))
+    labels = [*labels_of(bench, "search"), *labels_of(bench, "confirm")]
     latency = measure_latency(
         {BASELINE.id: bench.model},
         bench.prepared,
@@ -96,7 +96,12 @@ def measure_baseline(bench: Bench, report: Report) -> Baseline:
     return Baseline(
         search,
         confirm,
-        check_baseline(search.join(confirm), labels, bench.prepared.profile.classes),
+        check_baseline(
+            search.join(confirm),
+            labels,
+            bench.prepared.profile.classes,
+            expected_accuracy=bench.request.expected_accuracy,
+        ),
         latency,
     )
 
@@ -127,7 +132,7 @@ def try_recipe(bench: Bench, recipe: Recipe, baseline: Baseline, report: Report)
     """Makes one candidate and gates it on *search*; a failure is a row, never the end."""
     try:
         made = write_candidate(bench, recipe, part(report, 0.0, 0.6))
-        answers = _predict(bench, bench.path_of(recipe.id), "search", part(report, 0.6, 0.4))
+        answers = answers_of(bench, bench.path_of(recipe.id), "search", part(report, 0.6, 0.4))
     except (BadInput, sandbox.SandboxFailure) as failure:
         return Candidate(id=recipe.id, recipe=recipe, status="failed", reason=str(failure))
     if not answers.finite:
@@ -137,7 +142,7 @@ def try_recipe(bench: Bench, recipe: Recipe, baseline: Baseline, report: Report)
             status="failed",
             reason="Its outputs contain NaN or infinite values.",
         )
-    accuracy = _accuracy(bench, "search", baseline.search, answers)
+    accuracy = _accuracy(bench, baseline.search, answers)
     too_much = accuracy.gate == "fail"
     return Candidate(
         id=recipe.id,
@@ -164,7 +169,12 @@ def out_of_time(recipe: Recipe) -> Candidate:
 
 def baseline_candidate(bench: Bench, baseline: Baseline) -> Candidate:
     """The baseline as the first row of every comparison."""
-    accuracy = baseline_accuracy(_labels(bench, "search"), baseline.search.classes, split="search")
+    accuracy = baseline_accuracy(
+        labels_of(bench, "search"),
+        baseline.search.classes,
+        split="search",
+        ranks=baseline.search.ranks,
+    )
     return Candidate(
         id=BASELINE.id,
         recipe=BASELINE,
@@ -231,29 +241,6 @@ def measure_footprint(bench: Bench, candidates: Sequence[Candidate], report: Rep
         return Footprint({}, {})
 
 
-def confirm_candidate(
-    bench: Bench, chosen: str, baseline: Baseline, budget_s: float, report: Report
-) -> Confirmation:
-    """Gates the chosen candidate once on *confirm*, and times it against the baseline anew."""
-    path = bench.path_of(chosen)
-    answers = _predict(bench, path, "confirm", part(report, 0.0, 0.3))
-    latency = measure_latency(
-        {BASELINE.id: bench.model, chosen: path},
-        bench.prepared,
-        bench.request.deployment,
-        effort=bench.request.effort,
-        seed=bench.request.seed + 1,
-        budget_s=budget_s,
-        report=part(report, 0.3, 0.7),
-        samples_file=bench.folder / "raw" / "confirm.parquet",
-    )
-    return Confirmation(
-        baseline_accuracy(_labels(bench, "confirm"), baseline.confirm.classes, split="confirm"),
-        _accuracy(bench, "confirm", baseline.confirm, answers),
-        latency,
-    )
-
-
 def with_measurements(
     candidate: Candidate, comparison: Comparison, footprint: Footprint
 ) -> Candidate:
@@ -263,18 +250,6 @@ def with_measurements(
         latency=comparison.latency.latencies.get(candidate.id),
         cold_start_ms=footprint.cold_starts.get(candidate.id),
         peak_rss_bytes=footprint.peak_rss_bytes.get(candidate.id),
-    )
-
-
-def with_confirmation(candidate: Candidate, chosen: str, confirmation: Confirmation) -> Candidate:
-    """The chosen candidate and the baseline carry the figures that the verdict rests on."""
-    if candidate.id not in (chosen, BASELINE.id):
-        return candidate
-    is_chosen = candidate.id == chosen
-    return replace(
-        candidate,
-        accuracy=confirmation.accuracy if is_chosen else confirmation.baseline_accuracy,
-        latency=confirmation.latency.latencies[candidate.id],
     )
 
 
@@ -294,6 +269,19 @@ def write_candidate(bench: Bench, recipe: Recipe, report: Report) -> MadeModel:
     )
 
 
+def labels_of(bench: Bench, split: SplitName) -> list[int]:
+    """The true classes of a split."""
+    labels: list[int] = sandbox.load_labels(bench.prepared, split).tolist()
+    return labels
+
+
+def answers_of(bench: Bench, model: Path, split: SplitName, report: Report) -> Predictions:
+    """A model's answers on a split, under the deployment's options."""
+    return sandbox.call(
+        predict, model, bench.prepared, split, bench.request.deployment, report=report
+    )
+
+
 def part(report: Report, start: float, share: float) -> Report:
     """A report whose 0..1 is a part of another's."""
     return lambda fraction, words: report(start + share * fraction, words)
@@ -307,27 +295,16 @@ def _paths(bench: Bench, candidates: Sequence[Candidate]) -> dict[str, Path]:
     }
 
 
-def _labels(bench: Bench, split: SplitName) -> list[int]:
-    labels: list[int] = sandbox.load_labels(bench.prepared, split).tolist()
-    return labels
-
-
-def _predict(bench: Bench, model: Path, split: SplitName, report: Report) -> Predictions:
-    return sandbox.call(
-        predict, model, bench.prepared, split, bench.request.deployment, report=report
-    )
-
-
-def _accuracy(
-    bench: Bench, split: SplitName, baseline: Predictions, candidate: Predictions
-) -> Accuracy:
+def _accuracy(bench: Bench, baseline: Predictions, candidate: Predictions) -> Accuracy:
     return paired_accuracy(
-        _labels(bench, split),
+        labels_of(bench, "search"),
         baseline.classes,
         candidate.classes,
-        split=split,
+        split="search",
         threshold_points=bench.request.policy.max_drop_points,
         confidence=bench.request.policy.confidence,
+        baseline_ranks=baseline.ranks,
+        ranks=candidate.ranks,
     )
 
 

@@ -89,6 +89,9 @@ st.markdown(
 - **Speed-up**: the baseline's p50 over the candidate's; 2x means half the time.
 - **Accuracy drop**: percentage points lost against the baseline on the same samples; the policy is
   compared with the upper end of its interval.
+- **Calibration draw**: the same recipe with its ranges from other calibration samples; a verdict
+  must not depend on which ones.
+- **Balanced accuracy**: the mean over the classes, however many samples each has.
 - **Cold start**: from an empty process to the first answer.
 - **Interval**: the range in which the true value lies with 95% confidence.
 """

@@ -149,6 +149,22 @@ def policy_form(id: str, policy: Policy, *, disabled: bool) -> Policy:
     )
 
 
+def expectation_form(id: str, request: Request, *, disabled: bool) -> float | None:
+    """What the team knows of its model, which the baseline is held against."""
+    percent = st.number_input(
+        "Accuracy you expect of your model, % (optional)",
+        min_value=0.1,
+        max_value=100.0,
+        value=None if request.expected_accuracy is None else 100 * request.expected_accuracy,
+        key=f"expected-{id}",
+        placeholder="not known",
+        help="If the baseline is far below it, something is wrong with the preprocessing or the "
+        "labels, and the evaluation stops and says so.",
+        disabled=disabled,
+    )
+    return None if percent is None else percent / 100
+
+
 def deployment_form(id: str, request: Request, *, disabled: bool) -> tuple[Deployment, Effort]:
     """How the model is served, and how much is measured."""
     with st.grid(3):
@@ -183,15 +199,7 @@ def deployment_form(id: str, request: Request, *, disabled: bool) -> tuple[Deplo
 def show_sample_plan(dataset: DatasetProfile, policy: Policy) -> None:
     """Whether the data can prove what the policy asks, said before the run."""
     plan = plan_samples(dataset.splits, policy)
-    sentence = explain.sample_plan(
-        samples=plan.samples,
-        confirm_samples=plan.confirm_samples,
-        threshold_points=plan.threshold_points,
-        provable_points=plan.provable_points,
-        likely_confirm_samples=plan.likely_confirm_samples,
-        likely_samples=plan.likely_samples,
-        flip_rate=plan.flip_rate,
-    )
+    sentence = explain.sample_plan(plan)
     if plan.is_likely:
         st.success(sentence, icon=":material/check_circle:")
     elif plan.can_prove:
@@ -226,10 +234,18 @@ st.subheader("Policy")
 policy = policy_form(evaluation.id, request.policy, disabled=fixed)
 st.subheader("Is the data enough?")
 show_sample_plan(dataset, policy)
+expected = expectation_form(evaluation.id, request, disabled=fixed)
 st.subheader("Deployment and effort")
 deployment, effort = deployment_form(evaluation.id, request, disabled=fixed)
 
-asked = replace(request, methods=methods, policy=policy, deployment=deployment, effort=effort)
+asked = replace(
+    request,
+    methods=methods,
+    policy=policy,
+    expected_accuracy=expected,
+    deployment=deployment,
+    effort=effort,
+)
 if not fixed:
     if asked != evaluation.request:
         update_draft(frame.storage(), evaluation.id, request=asked)

@@ -6,7 +6,7 @@ from core.decision import explain
 from core.jobs import cancel
 from core.records import Candidate, Evaluation, Progress
 from core.storage import StoredEvaluation
-from pages import charts, frame
+from pages import charts, details, frame
 
 _MARKS = {
     "done": ":green[:material/check_circle:]",
@@ -50,6 +50,8 @@ def show_progress(progress: Progress) -> None:
         f"{frame.duration(progress.elapsed_s)} so far. You can close this page: the evaluation "
         "goes on, and its link shows it again."
     )
+    if progress.note:
+        st.info(frame.escaped(progress.note), icon=":material/lightbulb:")
     st.markdown(
         "\n".join(
             f"- {_MARKS[step.state]} {step.title}"
@@ -84,6 +86,8 @@ def show_comparison(result: Evaluation) -> None:
             key="drop",
             alt="Accuracy drop of each candidate against the allowed drop",
         )
+    details.show_accuracy_details(result)
+    details.show_sweep(result)
     show_machine(result)
 
 

@@ -152,7 +152,8 @@ def data_section(evaluation: StoredEvaluation) -> None:
         "data",
         "Labelled samples: .zip of class folders, pictures with labels.csv, or .npz",
         "Samples that the model was not trained on. Several hundred are the least that can prove "
-        "a small accuracy drop.",
+        "a small accuracy drop. If the zip holds a training.txt with the SHA-256 digests of the "
+        "training files (as sha256sum prints them), those files are kept out of the evidence.",
     )
     if not files:
         return

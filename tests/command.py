@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from core.example import DATA_PATH, MODEL_PATH, PREPROCESSING
 from core.records import Evaluation, from_json
 
 ROOT = Path(__file__).parents[1]
+ANSWER = "answer.json"
+"""Exit code, standard output and standard error."""
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -42,17 +45,23 @@ def run_command(*arguments: str | Path, folder: Path) -> subprocess.CompletedPro
     )
 
 
-@dataclass(frozen=True)
 class Run:
-    """An evaluation that ran on the command line, with ``--json``."""
+    """An evaluation that ran on the command line, with ``--json``, in a folder that is kept."""
 
-    code: int
-    printed: str
-    errors: str
-    out: Path
-    cwd: Path
+    def __init__(self, folder: Path) -> None:
+        self.out = folder / "results"
+        self.cwd = folder / "cwd"
+        self.code, self.printed, self.errors = json.loads((folder / ANSWER).read_bytes())
 
     @cached_property
     def evaluation(self) -> Evaluation:
         """As it stands in the results."""
         return from_json(Evaluation, (self.out / "evaluation.json").read_bytes())
+
+
+def run_example(folder: Path) -> None:
+    """Evaluates the bundled example into ``folder/results`` and keeps what was answered."""
+    files = (MODEL_PATH, "--data", DATA_PATH, "--out", folder / "results")
+    options = ("--preprocessing", PREPROCESSING.preset, "--effort", "quick", "--json")
+    done = run_command("evaluate", *files, *options, folder=folder)
+    (folder / ANSWER).write_text(json.dumps([done.returncode, done.stdout, done.stderr]))

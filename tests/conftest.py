@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 
-from core.example import DATA_PATH, MODEL_PATH
-from tests.command import Run, run_command
+from tests.command import ANSWER, Run, run_example
 from tests.fixtures.broken import example_arrays
+from tests.shared import shared_folder
 
 DATABASES = ["sqlite", "postgresql"] if shutil.which("initdb") else ["sqlite"]
 
@@ -71,12 +71,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture(scope="session")
 def example_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The bundled example, evaluated by ``python -m core evaluate`` in a process of its own."""
-    folder = tmp_path_factory.mktemp("example")
-    out = folder / "results"
-    files = (MODEL_PATH, "--data", DATA_PATH, "--out", out)
-    options = ("--methods", "int8_static,float16", "--effort", "quick", "--json")
-    done = run_command("evaluate", *files, *options, folder=folder)
-    return Run(done.returncode, done.stdout, done.stderr, out, folder / "cwd")
+    with shared_folder(tmp_path_factory, "example-run") as folder:
+        if not (folder / ANSWER).exists():
+            run_example(folder)
+        return Run(folder)
 
 
 @pytest.fixture(scope="session")

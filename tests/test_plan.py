@@ -25,7 +25,7 @@ def seconds(
 def test_before_the_recipes_are_known_making_them_is_one_step() -> None:
     assert [step.name for step in plan_steps(Request())] == [
         *("model", "dataset", "baseline", "recipes", "candidates"),
-        *("latency", "footprint", "confirm"),
+        *("latency", "footprint", "confirm", "draws", "sweep"),
     ]
 
 
@@ -33,7 +33,7 @@ def test_afterwards_each_recipe_is_a_step_in_its_place() -> None:
     assert list(seconds()) == [
         *("model", "dataset", "baseline", "recipes"),
         *(f"make:{recipe.id}" for recipe in RECIPES),
-        *("latency", "footprint", "confirm"),
+        *("latency", "footprint", "confirm", "draws", "sweep"),
     ]
     assert [name for name in seconds(recipes=()) if name.startswith(("make", "candidates"))] == []
 
@@ -49,6 +49,10 @@ def test_slower_models_more_effort_and_more_recipes_take_longer() -> None:
     assert seconds("standard")["confirm"] < seconds("thorough")["confirm"]
     assert seconds(recipes=RECIPES[:1])["latency"] < seconds()["latency"]
     assert min(seconds("quick", (), 0.001).values()) > 0
+
+
+def test_only_a_recipe_that_calibrates_is_calibrated_again() -> None:
+    assert "draws" not in seconds(recipes=RECIPES[:2])
 
 
 def test_titles_are_for_people() -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from core.accuracy.baseline import check_baseline
 from core.accuracy.finder import FinderScore, score_presets
 from core.accuracy.paired import baseline_accuracy, paired_accuracy
-from core.accuracy.planner import SamplePlan, plan_samples, samples_needed
+from core.accuracy.planner import observed_plan, plan_samples, samples_needed
 from core.accuracy.predict import Predictions, predict
+from core.accuracy.shared_gate import gate_together, shares_samples
 
 __all__ = [
     "FinderScore",
     "Predictions",
-    "SamplePlan",
     "baseline_accuracy",
     "check_baseline",
+    "gate_together",
+    "observed_plan",
     "paired_accuracy",
     "plan_samples",
     "predict",
     "samples_needed",
     "score_presets",
+    "shares_samples",
 ]

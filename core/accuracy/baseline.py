@@ -17,11 +17,19 @@ _ORDER_LEVEL = 0.001
 _ORDER_GAIN = 0.2
 """Share of right answers that another class order must add before it is worth a word."""
 
+_EXPECTED_WITHIN = 0.03
+"""Accuracy this near to the expected one is not worth a word, however many samples say so."""
+_EXPECTED_CONFIDENCE = 0.99
+
 Integers = NDArray[np.int64]
 
 
 def check_baseline(
-    predictions: Predictions, labels: ArrayLike, classes: int
+    predictions: Predictions,
+    labels: ArrayLike,
+    classes: int,
+    *,
+    expected_accuracy: float | None = None,
 ) -> tuple[Finding, ...]:
     """Looks for signs that the model was not given what it was trained on.
 
@@ -29,10 +37,13 @@ def check_baseline(
         predictions: The baseline's answers.
         labels: True classes, shape ``(samples,)``.
         classes: How many the dataset has.
+        expected_accuracy: Share of right answers that the user knows it to give, 0 to 1; None:
+            not stated.
 
     Returns:
         Findings of severity ``error`` where the baseline is implausible: NaN, one class always,
-        no better than chance, or right only under another class order.
+        no better than chance, right only under another class order, or far below what is
+        expected; ``warning`` where it is far above, or below the most frequent class's share.
     """
     truth = np.asarray(labels, dtype=np.int64)
     answers = np.asarray(predictions.classes, dtype=np.int64)
@@ -68,17 +79,20 @@ def check_baseline(
                 "preprocessing finder, and check that the labels are in the model's class order.",
             ),
         )
+    findings = (
+        [] if expected_accuracy is None else _far_from(expected_accuracy, right, len(truth), said)
+    )
     majority = int(np.bincount(truth, minlength=classes).max())
     if right <= majority:
-        return (
+        findings.append(
             Finding(
                 severity="warning",
                 code="below_majority",
                 sentence=f"The baseline is {said}; always answering the most frequent class "
                 f"would be right on {majority}. Check the preprocessing if you expected more.",
-            ),
+            )
         )
-    return ()
+    return tuple(findings)
 
 
 def chance_accuracy(answers: Integers, labels: Integers) -> float:
@@ -98,6 +112,36 @@ def _at_least(right: int, samples: int, chance: float) -> float:
     from scipy.special import bdtrc
 
     return 1.0 if right == 0 else float(bdtrc(right - 1, samples, chance))
+
+
+def _far_from(expected: float, right: int, samples: int, said: str) -> list[Finding]:
+    """Holds the accuracy against what the user expects, where chance cannot explain the gap.
+
+    Source: Clopper CJ, Pearson ES (1934), Biometrika 26:404-413, for the exact interval.
+    """
+    from scipy.stats import binomtest
+
+    if abs(right / samples - expected) <= _EXPECTED_WITHIN:
+        return []
+    interval = binomtest(right, samples).proportion_ci(_EXPECTED_CONFIDENCE, method="exact")
+    if interval.high < expected:
+        return [
+            _error(
+                "below_expected",
+                f"The baseline is {said}, far below the {expected:.0%} you expect: try the "
+                "preprocessing finder, and check that the labels are in the model's class order.",
+            )
+        ]
+    if interval.low > expected:
+        return [
+            Finding(
+                severity="warning",
+                code="above_expected",
+                sentence=f"The baseline is {said}, far above the {expected:.0%} you expect: check "
+                "that none of these samples were in the model's training data.",
+            )
+        ]
+    return []
 
 
 def _class_order(answers: Integers, labels: Integers) -> Finding | None:

@@ -1,19 +1,18 @@
 """How many samples a gate needs: before the run from the policy, after it from the flips.
 
 Only the samples of the confirm split count for the gate; what that means for the whole dataset
-is in :class:`SamplePlan`. Shares of confirm samples are assumed to stay as they are.
+is in :class:`core.records.SamplePlan`. Shares of confirm samples are assumed to stay as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, log, log1p, sqrt
 from statistics import NormalDist
 
 from core.accuracy.bounds import drop_upper, passing_outcomes, probability
-from core.records import Accuracy, Candidate, Policy, Splits
+from core.records import Accuracy, Candidate, Policy, SamplePlan, Splits
 
 EXPECTED_FLIP_RATE = 0.02
 """Answers that change between right and wrong, before anything is known of the candidate."""
@@ -22,41 +21,11 @@ _EXACT_UP_TO = 6_000
 """Confirm samples; beyond, the normal approximation is within 2% of the exact count."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplePlan:
-    """What a dataset can prove under a policy, and the dataset that could prove it."""
-
-    samples: int
-    """Of the whole dataset."""
-    confirm_samples: int
-    threshold_points: float
-    provable_points: float
-    """The smallest drop that the confirm split can exclude, if no answer changes at all."""
-    least_confirm_samples: int | None
-    """The fewest confirm samples that can prove the threshold, if no answer changes at all."""
-    flip_rate: float
-    """Assumed for the counts below: this share of answers changes, as often for the better."""
-    likely_confirm_samples: int | None
-    """Confirm samples that prove the threshold in 80% of evaluations; None: none do."""
-    likely_samples: int | None
-    """The same as samples of the whole dataset."""
-    very_likely_confirm_samples: int | None
-    """Confirm samples that prove the threshold in 90% of evaluations; None: none do."""
-
-    @property
-    def can_prove(self) -> bool:
-        """Whether the gate passes at least a candidate that changes no answer."""
-        return self.provable_points <= self.threshold_points
-
-    @property
-    def is_likely(self) -> bool:
-        """Whether a harmless candidate passes in at least 80% of evaluations."""
-        needed = self.likely_confirm_samples
-        return needed is not None and self.confirm_samples >= needed
-
-
 def plan_samples(
-    splits: Splits, policy: Policy, flip_rate: float = EXPECTED_FLIP_RATE
+    splits: Splits,
+    policy: Policy,
+    flip_rate: float = EXPECTED_FLIP_RATE,
+    flips_seen_on: int = 0,
 ) -> SamplePlan:
     """Says what a dataset with these splits can prove under a policy.
 
@@ -64,10 +33,14 @@ def plan_samples(
         splits: Sizes of the splits; at least one confirm sample.
         policy: Its largest drop and its confidence are read.
         flip_rate: Share of answers expected to change between right and wrong.
+        flips_seen_on: Samples on which that share was observed; 0: it is assumed.
     """
     samples = splits.calibration + splits.search + splits.confirm
     threshold, confidence = policy.max_drop_points, policy.confidence
-    likely = samples_for_power(threshold, confidence, power=0.8, flip_rate=flip_rate)
+    likely, very_likely = (
+        samples_for_power(threshold, confidence, power=power, flip_rate=flip_rate)
+        for power in (0.8, 0.9)
+    )
     return SamplePlan(
         samples=samples,
         confirm_samples=splits.confirm,
@@ -75,12 +48,24 @@ def plan_samples(
         provable_points=smallest_provable_drop(splits.confirm, confidence),
         least_confirm_samples=least_samples(threshold, confidence),
         flip_rate=flip_rate,
+        flips_seen_on=flips_seen_on,
         likely_confirm_samples=likely,
-        likely_samples=likely and ceil(likely * samples / splits.confirm),
-        very_likely_confirm_samples=samples_for_power(
-            threshold, confidence, power=0.9, flip_rate=flip_rate
-        ),
+        likely_samples=likely and _round_up(ceil(likely * samples / splits.confirm)),
+        very_likely_confirm_samples=very_likely,
+        very_likely_samples=very_likely and ceil(very_likely * samples / splits.confirm),
     )
+
+
+def observed_plan(splits: Splits, policy: Policy, accuracy: Accuracy) -> SamplePlan:
+    """What :func:`plan_samples` says once a candidate has shown how many answers change.
+
+    Args:
+        splits: Sizes of the splits; at least one confirm sample.
+        policy: Its largest drop and its confidence are read.
+        accuracy: Of the candidate, on whichever samples; only its flips are read, not whether
+            they are for the better.
+    """
+    return plan_samples(splits, policy, _flip_rate(accuracy), accuracy.samples)
 
 
 @lru_cache(maxsize=1024)
@@ -203,17 +188,20 @@ def samples_needed(candidates: Iterable[Candidate], policy: Policy) -> dict[str,
 
 
 def _needed(accuracy: Accuracy, policy: Policy) -> int | None:
-    flips = accuracy.right_to_wrong + accuracy.wrong_to_right
-    # Half a flip more: none seen does not mean that there are none. An observed gain may be
-    # luck, and to plan on it would promise too much.
+    # An observed gain may be luck, and to plan on it would promise too much.
     samples = samples_for_power(
         policy.max_drop_points,
         policy.confidence,
         power=0.8,
-        flip_rate=(flips + 0.5) / (accuracy.samples + 1),
+        flip_rate=_flip_rate(accuracy),
         drop_points=max(accuracy.drop_points.value, 0.0),
     )
     return None if samples is None else max(samples, accuracy.samples + 1)
+
+
+def _flip_rate(accuracy: Accuracy) -> float:
+    """The observed one with half a flip more: none seen does not mean that there are none."""
+    return (accuracy.right_to_wrong + accuracy.wrong_to_right + 0.5) / (accuracy.samples + 1)
 
 
 def _round_up(samples: int) -> int:

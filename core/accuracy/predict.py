@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.accuracy.metrics import TOP
 from core.records import BadInput, Deployment, PreparedData, Report, SplitName
-from core.sandbox import load_inputs, model_errors, open_session
+from core.sandbox import load_inputs, load_labels, model_errors, open_session
 
 Array = NDArray[Any]
 
@@ -31,10 +32,19 @@ class Predictions:
     """Whether no score was NaN or infinite; if not, the classes mean nothing."""
     outputs: int
     """How many classes the model tells apart."""
+    ranks: tuple[int, ...] | None = None
+    """For each sample how many classes come before the true one, by score and between equal
+    scores by position: 0 where the answer is right. None where the model gives no score per
+    class, or for so few classes that it says nothing to be among the top 5."""
 
     def join(self, other: Predictions) -> Predictions:
         """These answers followed by others of the same model."""
-        return Predictions(self.classes + other.classes, self.finite and other.finite, self.outputs)
+        return Predictions(
+            self.classes + other.classes,
+            self.finite and other.finite,
+            self.outputs,
+            None if self.ranks is None or other.ranks is None else self.ranks + other.ranks,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,11 @@ class _Answer:
     kind: str
     position: int
     columns: int
+
+    @property
+    def has_ranks(self) -> bool:
+        """Whether it says something of a class to be among the highest :data:`TOP` scores."""
+        return self.kind == "scores" and self.columns > TOP
 
 
 def predict(
@@ -70,12 +85,13 @@ def predict(
         MemoryError: It does not fit.
     """
     session = open_session(model, deployment)
-    inputs = load_inputs(prepared, split)
+    inputs, labels = load_inputs(prepared, split), load_labels(prepared, split)
     samples = len(next(iter(inputs.values())))
     fixed = session.get_inputs()[0].shape[:1]
     size = fixed[0] if fixed and isinstance(fixed[0], int) and fixed[0] > 0 else None
     answer: _Answer | None = None
     rows: list[Array] = []
+    ranks: list[int] = []
     finite = True
     done = 0
     for count, feed in _batches(inputs, samples, size or deployment.batch_size, size is not None):
@@ -88,13 +104,20 @@ def predict(
         if answer.kind != "label":
             finite = finite and bool(np.isfinite(values).all())
         rows.append(values.argmax(axis=1) if answer.kind == "scores" else values[:, 0])
+        if answer.has_ranks:
+            ranks += _ranks(values, labels[done : done + count]).tolist()
         done += count
         report(done / samples, f"{done} of {samples} samples")
     if answer is None:
         raise BadInput(f"The {split} split has no samples: add more.")
     column = np.concatenate(rows)
     classes = _above_limit(column) if answer.kind == "score" else column
-    return Predictions(tuple(int(c) for c in classes), finite, answer.columns)
+    return Predictions(
+        tuple(int(c) for c in classes),
+        finite,
+        answer.columns,
+        tuple(ranks) if answer.has_ranks else None,
+    )
 
 
 def _batches(
@@ -137,6 +160,13 @@ def _find_answer(outputs: Sequence[Any], length: int, classes: int) -> _Answer:
             "give the dataset that belongs to this model."
         )
     return answer
+
+
+def _ranks(scores: Array, labels: Array) -> Array:
+    """How many classes come before the true one, in the order in which argmax would take them."""
+    true = scores[np.arange(len(labels)), labels][:, None]
+    earlier = np.arange(scores.shape[1]) < labels[:, None]
+    return np.asarray(((scores > true) | ((scores == true) & earlier)).sum(axis=1))
 
 
 def _is_table(output: Array, length: int) -> bool:

@@ -20,7 +20,9 @@ def profile_dataset(
 
     Args:
         path: A folder or zip of class subfolders, one with pictures and ``labels.csv``, or an
-            ``.npz``.
+            ``.npz``. Beside pictures ``training.txt`` may list the SHA-256 digests of the files
+            that the model was trained on, as ``sha256sum`` prints them: such samples, and copies
+            of them, go into calibration or are left out.
         model: The model that the samples are for.
         preprocessing: Of pictures; None: not chosen yet. Unused for arrays.
         seed: Of the split.

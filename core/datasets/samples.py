@@ -27,6 +27,8 @@ class Images:
     listed_classes: tuple[str, ...] | None = None
     """The lines of ``classes.txt``."""
     findings: tuple[Finding, ...] = ()
+    training_list: Path | None = None
+    """The file ``training.txt``; see :func:`core.datasets.training.find_trained_on`."""
 
     def name(self, index: int) -> str:
         """The file's path in the dataset."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import file_digest, sha256
 from math import prod
 from pathlib import Path
 
@@ -13,21 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.datasets.classes import ClassMap, count_outputs, map_classes
+from core.datasets.describe import describe_classes, describe_samples
+from core.datasets.hashing import hash_dataset
 from core.datasets.images import UnreadableImage
 from core.datasets.inputs import input_dtype, picture_shape
 from core.datasets.leakage import Fingerprint, describe_copies, find_copies
 from core.datasets.readers import open_source, read_samples
 from core.datasets.samples import Images, Samples
 from core.datasets.split import MIN_SAMPLES, choose, split
-from core.datasets.wording import listing, shown
-from core.records import (
-    BadInput,
-    DatasetProfile,
-    Finding,
-    ModelProfile,
-    Preprocessing,
-    Report,
-)
+from core.datasets.training import TRAINING_LIST, describe_trained_on, find_trained_on
+from core.datasets.wording import shown
+from core.records import BadInput, DatasetProfile, ModelProfile, Preprocessing, Report
 
 MAX_SAMPLES = 20_000
 MAX_PREPARED_BYTES = 8_000_000_000
@@ -43,7 +36,8 @@ class Survey:
 
     samples: Samples
     order: NDArray[np.int64]
-    """Positions in ``samples``: calibration, then search, then confirm."""
+    """Positions in ``samples``: calibration, then search, then confirm. What cannot be read, and
+    what the model was trained on and calibration has no room for, is not among them."""
     labels: NDArray[np.int64]
     """Class of each sample in that order."""
     profile: DatasetProfile
@@ -87,45 +81,34 @@ def survey(
     _check_count(len(kept))
     _check_classes(labels[kept], classes)
     copies = find_copies(list(prints.values()))
-    places, splits = split(labels[kept], copies.groups, seed)
+    trained_on = find_trained_on(samples, kept, copies.groups)
+    unseen = labels[kept[~trained_on.mask]]
+    why = _why_fewer(len(kept) - len(unseen))
+    _check_count(len(unseen), why)
+    _check_classes(unseen, classes, why)
+    places, splits = split(labels[kept], copies.groups, seed, trained_on.mask)
     order = kept[places]
     findings = (
         samples.findings
         + classes.findings
-        + _describe(samples, chosen, unreadable, list(prints.values()))
+        + describe_samples(samples, len(chosen), unreadable, list(prints.values()))
         + describe_copies(copies, labels[kept])
+        + describe_trained_on(trained_on, int(trained_on.mask[places].sum()))
+        + describe_classes(np.bincount(unseen, minlength=len(classes.names)), classes.names)
     )
-    counts = np.bincount(labels[kept], minlength=len(classes.names))
+    counts = np.bincount(labels[order], minlength=len(classes.names))
     profile = DatasetProfile(
         sha256=hash_dataset(path),
         kind=samples.kind,
-        samples=len(kept),
+        samples=len(order),
         classes=len(classes.names),
         class_names=classes.names,
         class_counts=tuple(counts.tolist()),
         splits=splits,
         preprocessing=None if samples.kind == "npz" else preprocessing,
-        findings=findings + _describe_classes(counts),
+        findings=findings,
     )
     return Survey(samples, order, labels[order], profile)
-
-
-def hash_dataset(path: Path) -> str:
-    """SHA-256 of a dataset.
-
-    A file's own. A folder's is that of the lines ``digest  path`` of its files in the order of
-    their paths, hidden files and all: what ``sha256sum`` prints for them.
-    """
-    if path.is_file():
-        return _hash_file(path)
-    files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*"))
-    lines = [f"{_hash_file(file)}  {name}\n" for name, file in files if file.is_file()]
-    return sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as stream:
-        return file_digest(stream, "sha256").hexdigest()
 
 
 def _look(
@@ -143,21 +126,29 @@ def _look(
     return prints, unreadable
 
 
-def _check_count(count: int) -> None:
+def _why_fewer(trained_on: int) -> str:
+    return (
+        f" (not counted are {trained_on:,} that the model was trained on, by {TRAINING_LIST})"
+        if trained_on
+        else ""
+    )
+
+
+def _check_count(count: int, why: str = "") -> None:
     if count < MIN_SAMPLES:
         raise BadInput(
-            f"Too few labelled samples, {count}: at least {MIN_SAMPLES} are needed to run, and to "
-            "prove a drop below 1 point about 299 are the least that must be set aside, which is "
-            "some 560 in all."
+            f"Too few labelled samples, {count}{why}: at least {MIN_SAMPLES} are needed to run, "
+            "and to prove a drop below 1 point about 299 are the least that must be set aside, "
+            "which is some 560 in all."
         )
 
 
-def _check_classes(labels: NDArray[np.int64], classes: ClassMap) -> None:
+def _check_classes(labels: NDArray[np.int64], classes: ClassMap, why: str = "") -> None:
     present = np.unique(labels)
     if len(present) < 2:
         raise BadInput(
-            f"All samples are of one class, {shown(classes.names[present[0]])}: give samples of at "
-            "least two classes, or accuracy says nothing."
+            f"All samples are of one class, {shown(classes.names[present[0]])}{why}: give samples "
+            "of at least two classes, or accuracy says nothing."
         )
 
 
@@ -168,67 +159,6 @@ def _check_unreadable(samples: Samples, unreadable: dict[int, str], looked_at: i
             f"Of {looked_at} pictures {len(unreadable)} cannot be read, the first being "
             f"{shown(samples.name(first))} ({unreadable[first]}): mend or remove them."
         )
-
-
-def _describe(
-    samples: Samples,
-    chosen: NDArray[np.int64],
-    unreadable: dict[int, str],
-    prints: Sequence[Fingerprint],
-) -> tuple[Finding, ...]:
-    findings = []
-    if len(chosen) < len(samples.labels):
-        findings.append(
-            Finding(
-                severity="info",
-                code="subset",
-                sentence=f"Of {len(samples.labels):,} samples {len(chosen):,} are used, chosen at "
-                "random with the classes in proportion; more would change little.",
-            )
-        )
-    if unreadable:
-        names = listing(samples.name(index) for index in unreadable)
-        findings.append(
-            Finding(
-                severity="warning",
-                code="unreadable",
-                sentence=f"Pictures that cannot be read are left out ({len(unreadable)}): {names}.",
-            )
-        )
-    remarks = Counter(fingerprint.remark for fingerprint in prints)
-    if remarks["turned"]:
-        findings.append(
-            Finding(
-                severity="info",
-                code="turned",
-                sentence="Pictures were turned upright as their EXIF data says "
-                f"({remarks['turned']}); see that your service does so too.",
-            )
-        )
-    if remarks["not_finite"]:
-        findings.append(
-            Finding(
-                severity="warning",
-                code="not_finite",
-                sentence="Samples hold NaN or infinite values, which most models answer with NaN: "
-                f"{remarks['not_finite']}.",
-            )
-        )
-    return tuple(findings)
-
-
-def _describe_classes(counts: NDArray[np.int64]) -> tuple[Finding, ...]:
-    absent = int((counts == 0).sum())
-    if not absent:
-        return ()
-    return (
-        Finding(
-            severity="info",
-            code="absent_classes",
-            sentence=f"Of the model's {len(counts)} classes {absent} have no sample, so nothing is "
-            "known of how they fare.",
-        ),
-    )
 
 
 def _input_bytes(samples: Samples, model: ModelProfile, preprocessing: Preprocessing | None) -> int:

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from core.decision import explain
 from core.decision.assess import Assessment, speed_counts
-from core.records import Accuracy, Candidate, Machine, Policy, Splits
+from core.records import (
+    Accuracy,
+    Candidate,
+    DatasetProfile,
+    Deployment,
+    Machine,
+    Policy,
+    SweepPoint,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +27,13 @@ class Case:
     failures: tuple[Candidate, ...]
     """Those that could not be made."""
     policy: Policy
-    splits: Splits
+    dataset: DatasetProfile
     samples_needed: dict[str, int]
     """Confirm samples, by candidate whose gate is undecided."""
     machine: Machine | None
+    sweep: tuple[SweepPoint, ...]
+    """Empty where no deployment was given to hold it against."""
+    deployment: Deployment
 
     @property
     def speed_counts(self) -> bool:
@@ -30,22 +41,38 @@ class Case:
         return speed_counts(self.baseline, self.policy)
 
 
-def evidence(accuracy: Accuracy, policy: Policy) -> str:
-    """Such as ``95% confidence, 600 confirm samples``."""
-    return (
-        f"{explain.percent(policy.confidence)} confidence, "
-        f"{explain.count(accuracy.samples, f'{accuracy.split} sample')}"
-    )
+def sampled(accuracy: Accuracy) -> str:
+    """Such as ``600 confirm samples`` or ``900 search and confirm samples``."""
+    split = accuracy.split.replace("+", " and ")
+    return explain.count(accuracy.samples, f"{split} sample")
 
 
-def drop_bound(accuracy: Accuracy, policy: Policy) -> str:
+def evidence(accuracy: Accuracy, case: Case) -> str:
+    """Such as ``95% confidence, 600 confirm samples``; says why where it is a higher one."""
+    confidence = f"{explain.percent_at_least(accuracy.confidence)} confidence"
+    if accuracy.confidence > case.policy.confidence:
+        found = [item.accuracy.split for item in case.items if item.accuracy is not None]
+        sharing = explain.count(found.count(accuracy.split), "candidate")
+        confidence += f", as {sharing} share the samples"
+    return f"{confidence}, {sampled(accuracy)}"
+
+
+def drop_bound(accuracy: Accuracy, case: Case) -> str:
     """Such as ``accuracy drop at most 0.78 points (95% confidence, 600 confirm samples)``."""
     high = accuracy.drop_points.high
     if high < 0:
         bound = f"accuracy gain at least {explain.points_at_least(-high)}"
     else:
         bound = f"accuracy drop at most {explain.points_at_most(high)}"
-    return f"{bound} ({evidence(accuracy, policy)})"
+    return f"{bound} ({evidence(accuracy, case)})"
+
+
+def draws_range(candidate: Candidate) -> str:
+    """The drops of a candidate's other calibration draws, such as ``0.2 to 1.6 points``."""
+    values = [draw.value for draw in candidate.calibration_draws]
+    last = explain.points(max(values))
+    first = explain.points(min(values))
+    return last if first == last else f"{first.removesuffix(' points')} to {last}"
 
 
 def figures(item: Assessment, case: Case) -> tuple[str, ...]:
@@ -64,16 +91,10 @@ def figures(item: Assessment, case: Case) -> tuple[str, ...]:
             f"{explain.size(case.baseline.size_bytes)}, "
             f"{explain.size_change(item.candidate.size_bytes, case.baseline.size_bytes)}."
         )
-    accuracy = item.accuracy
-    if accuracy is not None:
-        lines.append(
-            f"Accuracy: {explain.percent(accuracy.value)} of {accuracy.samples:,} "
-            f"{accuracy.split} samples; {accuracy.right_to_wrong} went from right to wrong and "
-            f"{accuracy.wrong_to_right} from wrong to right, a drop of "
-            f"{explain.points(accuracy.drop_points.value)} "
-            f"({explain.points_range(accuracy.drop_points)}); the answers agree on "
-            f"{explain.percent(accuracy.agreement)}."
-        )
+    if item.accuracy is not None:
+        lines.append(_accuracy(item.accuracy))
+        if item.candidate.calibration_draws:
+            lines.append(_draws(item.candidate, case))
     return tuple(lines)
 
 
@@ -92,11 +113,16 @@ def objections(item: Assessment, case: Case) -> tuple[str, ...]:
         if accuracy is not None and accuracy.gate == "fail":
             found.append(
                 f"loses at least {explain.points_at_least(accuracy.drop_points.low)} of accuracy "
-                f"({evidence(accuracy, policy)}), you allow "
+                f"({evidence(accuracy, case)}), you allow "
                 f"{explain.points(policy.max_drop_points)}"
             )
         else:
             found.append(item.candidate.reason.rstrip(".") or "rejected")
+    if item.standing == "unsteady":
+        found.append(
+            f"calibrated with other halves of the calibration samples it drops "
+            f"{draws_range(item.candidate)}, you allow {explain.points(policy.max_drop_points)}"
+        )
     if item.gain is None:
         found.extend(_lacking(item, case))
     return tuple(found)
@@ -126,6 +152,10 @@ def _lacking(item: Assessment, case: Case) -> list[str]:
                 f"{_size_change(item, case)}, you ask for "
                 f"{explain.percent(policy.min_size_reduction)}"
             )
+        elif "size" in item.undecided:
+            found.append(
+                f"{_size_change(item, case)}, but not yet shown to be fast enough for that to count"
+            )
         else:
             found.append(f"{_size_change(item, case)}, but too slow for that to count")
     return found
@@ -140,9 +170,33 @@ def _offer(item: Assessment, case: Case) -> str:
     if item.accuracy is not None:
         parts.append(
             f"accuracy drop {explain.points_range(item.accuracy.drop_points)} "
-            f"({evidence(item.accuracy, case.policy)})"
+            f"({evidence(item.accuracy, case)})"
         )
     return ", ".join(parts)
+
+
+def _accuracy(accuracy: Accuracy) -> str:
+    errors = ""
+    if accuracy.error_ratio is not None:
+        errors = f"; it makes {explain.fold(accuracy.error_ratio)} the baseline's errors"
+    return (
+        f"Accuracy: {explain.percent(accuracy.value)} of {sampled(accuracy)}; "
+        f"{accuracy.right_to_wrong} went from right to wrong and {accuracy.wrong_to_right} from "
+        f"wrong to right, a drop of {explain.points(accuracy.drop_points.value)} "
+        f"({explain.points_range(accuracy.drop_points)}); the answers agree on "
+        f"{explain.percent(accuracy.agreement)}{errors}."
+    )
+
+
+def _draws(candidate: Candidate, case: Case) -> str:
+    limit = case.policy.max_drop_points
+    draws = candidate.calibration_draws
+    above = sum(draw.value > limit for draw in draws)
+    return (
+        f"Calibrated {explain.count(len(draws), 'time')} with other halves of the calibration "
+        f"samples it drops {draws_range(candidate)} on the same samples, {above} of "
+        f"{len(draws)} times more than the {explain.points(limit)} that you allow."
+    )
 
 
 def _p99(item: Assessment, case: Case) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import ceil, floor, log10
 from typing import Final
 
-from core.records import Estimate, Latency, Outcome, Ratio
+from core.records import Estimate, Latency, Outcome, Ratio, SamplePlan
 
 OUTCOME_TITLES: Final[dict[Outcome, str]] = {
     "ship": "Ship",
@@ -57,6 +57,11 @@ def percent(share: float) -> str:
     return text.removesuffix(".0") + "%"
 
 
+def percent_at_least(share: float) -> str:
+    """A share of 0 to 1, rounded down."""
+    return percent(floor(round(1000 * share, 6)) / 1000)
+
+
 def points(value: float) -> str:
     """Points of accuracy, such as ``1.0 points``, ``0.78 points``, ``2.95 points``."""
     return f"{_hundredths(round(value, 2))} points"
@@ -83,6 +88,11 @@ def times(value: float) -> str:
     return f"{value:.2f}x"
 
 
+def fold(value: float) -> str:
+    """A multiple in words, such as ``1.3 times`` or ``12.25 times``."""
+    return f"{_hundredths(value)} times"
+
+
 def speed(ratio: Ratio) -> str:
     """A speed-up's interval: ``1.6-1.8x faster``, ``6.2-7.1x slower``, ``0.97-1.03x as fast``."""
     if ratio.low >= 1:
@@ -105,9 +115,17 @@ def p50_instead(candidate: Latency, baseline: Latency) -> str:
     )
 
 
+def rate(per_second: float) -> str:
+    """Throughput, such as ``812 samples a second``."""
+    number = f"{per_second:,.0f}" if per_second >= 99.5 else _three_digits(per_second)
+    return f"{number} samples a second"
+
+
 def count(number: int, noun: str) -> str:
     """Such as ``1 sample`` or ``1,240 samples``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    if number == 1:
+        return f"{number:,} {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def listed(items: tuple[str, ...], word: str = "and") -> str:
@@ -115,48 +133,64 @@ def listed(items: tuple[str, ...], word: str = "and") -> str:
     return f" {word} ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
 
 
-def sample_plan(
-    *,
-    samples: int,
-    confirm_samples: int,
-    threshold_points: float,
-    provable_points: float,
-    likely_confirm_samples: int | None,
-    likely_samples: int | None,
-    flip_rate: float,
-) -> str:
-    """Says before the run whether the data is enough.
+def sample_plan(plan: SamplePlan) -> str:
+    """Says whether the data is enough, before the run or from the first answers of it.
 
     Args:
-        samples: Of the whole dataset.
-        confirm_samples: Those of the confirm split, which alone count for the gate.
-        threshold_points: The largest drop that the policy allows.
-        provable_points: The smallest drop that the confirm split can exclude.
-        likely_confirm_samples: Confirm samples that prove the threshold in 80% of evaluations.
-        likely_samples: The same as samples of the whole dataset.
-        flip_rate: Share of changed answers assumed for the two counts before.
+        plan: With the flip rate assumed, or observed (``flips_seen_on`` above 0).
     """
-    kept = f"{confirm_samples:,} of your {count(samples, 'sample')} are kept for the last check"
-    limit = points(threshold_points)
-    if likely_confirm_samples is None or likely_samples is None:
+    confirm, limit = plan.confirm_samples, points(plan.threshold_points)
+    kept = f"{confirm:,} of your {count(plan.samples, 'sample')} are kept for the last check"
+    if plan.likely_confirm_samples is None or plan.likely_samples is None:
         return f"{kept}; no number of samples proves a drop of at most {limit}: allow a larger one."
-    assumed = f"if {percent(flip_rate)} of the answers change, as often for the better"
-    would = (
-        f"about {count(likely_samples, 'sample')} would ({likely_confirm_samples:,} for the check)"
-    )
-    if provable_points > threshold_points:
+    if not plan.can_prove:
+        least = ""
+        if plan.least_confirm_samples is not None:
+            least = f" That takes at least {plan.least_confirm_samples:,}, if no answer changes."
         return (
-            f"{kept}; they cannot prove a drop below {points(provable_points)}, and you allow "
-            f"{limit}: {would} in 8 of 10 evaluations, {assumed}."
+            f"{kept}; they cannot prove a drop below {points(plan.provable_points)}, and you "
+            f"allow {limit}.{least} {_changing(plan)} {_power(plan)}."
         )
-    if confirm_samples < likely_confirm_samples:
+    if not plan.is_likely:
         return (
-            f"{kept}; they can prove a drop of at most {limit} if hardly any answer changes; "
-            f"{would} in 8 of 10 evaluations {assumed}."
+            f"{kept}; they can prove a drop of at most {limit} if hardly any answer changes. "
+            f"{_changing(plan)} {_power(plan)}."
         )
+    most, samples = plan.very_likely_confirm_samples, plan.very_likely_samples
+    often, more = "8", ""
+    if most is not None and confirm >= most:
+        often = "9"
+    elif most is not None and samples is not None:
+        more = f", and in 9 of 10 with about {samples:,} samples ({most:,} for the check)"
     return (
-        f"{kept}: enough to prove a drop of at most {limit} in more than 8 of 10 evaluations, "
-        f"{assumed}."
+        f"{kept}, enough to prove a drop of at most {limit}. {_changing(plan)} a harmless "
+        f"candidate passes in {often} of 10 evaluations or more{more}."
+    )
+
+
+def _changing(plan: SamplePlan) -> str:
+    """What the counts of a plan rest on, as the start of a sentence."""
+    share = percent(plan.flip_rate)
+    if plan.flips_seen_on:
+        return (
+            f"On the first {count(plan.flips_seen_on, 'sample')} {share} of the answers changed; "
+            "if that goes on, as often for the better,"
+        )
+    return f"If {share} of the answers change, as often for the better,"
+
+
+def _power(plan: SamplePlan) -> str:
+    """With how many samples a harmless candidate passes how often."""
+    text = (
+        "a harmless candidate would pass in 8 of 10 evaluations with about "
+        f"{count(plan.likely_samples or 0, 'sample')} ({plan.likely_confirm_samples:,} for the "
+        "check)"
+    )
+    if plan.very_likely_samples is None or plan.very_likely_confirm_samples is None:
+        return text
+    return (
+        f"{text}, and in 9 of 10 with about {plan.very_likely_samples:,} "
+        f"({plan.very_likely_confirm_samples:,} for the check)"
     )
 
 

@@ -8,6 +8,7 @@ from core.measurement.latency import LatencyResult, measure_latency
 from core.measurement.lock import machine_lock
 from core.measurement.machine import fingerprint
 from core.measurement.memory import measure_peak_rss
+from core.measurement.sweep import measure_sweep
 
 __all__ = [
     "Comparison",
@@ -18,4 +19,5 @@ __all__ = [
     "measure_cold_starts",
     "measure_latency",
     "measure_peak_rss",
+    "measure_sweep",
 ]

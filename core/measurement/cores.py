@@ -15,6 +15,11 @@ def available_cores() -> tuple[int, ...]:
     return tuple(range(os.cpu_count() or 1))  # macOS and Windows tell only how many there are
 
 
+def physical_cores(sysfs: Path = _SYSFS) -> int:
+    """Returns on how many physical cores this process may run."""
+    return len({_siblings(core, sysfs) for core in available_cores()})
+
+
 def pinned_cores(threads: int) -> tuple[int, ...] | None:
     """Chooses the cores a measurement stays on, or ``None`` to leave that to the system.
 

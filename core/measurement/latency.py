@@ -19,6 +19,7 @@ import numpy as np
 
 from core.measurement import statistics
 from core.measurement.cores import pinned_cores
+from core.measurement.limits import patient_limits
 from core.measurement.lock import machine_lock
 from core.measurement.noise import describe, noise_between, read_counters
 from core.measurement.rounds import GroupRecord, pilot, run_group
@@ -35,7 +36,7 @@ from core.records import (
     PreparedData,
     Report,
 )
-from core.sandbox import Limits, call
+from core.sandbox import call
 
 BASELINE = "baseline"
 AGAIN = "baseline_again"
@@ -94,7 +95,7 @@ def measure_latency(
             files,
             prepared,
             deployment,
-            limits=_limits(budget_s, deployment),
+            limits=patient_limits(budget_s, deployment.threads),
             report=_part(report, 0.0, _PILOT_SHARE),
             cpus=cores,
         )
@@ -148,7 +149,7 @@ def _run_groups(
                     group,
                     seed,
                     Path(folder),
-                    limits=_limits(schedule.group_s, deployment),
+                    limits=patient_limits(schedule.group_s, deployment.threads),
                     report=_part(report, _PILOT_SHARE + group * share, share),
                     cpus=cores,
                 )
@@ -159,15 +160,6 @@ def _run_groups(
                     samples.reshape(schedule.rounds, schedule.runs[name]).astype(np.float64)
                 )
     return {name: np.stack(groups) / 1e6 for name, groups in nanoseconds.items()}, records
-
-
-def _limits(expected_s: float, deployment: Deployment) -> Limits:
-    """Returns limits that a slow machine does not reach, and a model that hangs does."""
-    wall_s = max(Limits().wall_seconds, 5 * expected_s)
-    return Limits(
-        wall_seconds=wall_s,
-        cpu_seconds=max(Limits().cpu_seconds, int(wall_s * (deployment.threads + 1))),
-    )
 
 
 def _part(report: Report, start: float, share: float) -> Report:

@@ -1,11 +1,13 @@
 """What disturbs a measurement: counted while it runs, and said in sentences.
 
-Source: Linux manual pages ``proc_stat(5)`` (the ``steal`` column) and ``getrusage(2)``
-(involuntary context switches); control groups as in :mod:`core.measurement.cgroup`.
+Source: Linux manual pages ``proc_stat(5)`` (the ``steal`` column), ``proc_vmstat(5)`` (pages
+swapped in and out) and ``getrusage(2)`` (involuntary context switches); control groups as in
+:mod:`core.measurement.cgroup`.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -19,6 +21,9 @@ from core.measurement.cgroup import throttled_seconds
 from core.records import Finding, Noise
 
 _STAT = Path("/proc/stat")
+_VMSTAT = Path("/proc/vmstat")
+_SWAPPED = {"pswpin", "pswpout"}
+_LOAD_MEMORY_S = 60.0
 _STEAL_COLUMN = 7
 _TIME_COLUMNS = 8  # what comes after is already counted in user and nice
 
@@ -26,6 +31,7 @@ _TIME_COLUMNS = 8  # what comes after is already counted in user and nice
 _STEAL_SHARE = 0.01
 _THROTTLED_SHARE = 0.005
 _SWITCHES_PER_S = 20.0
+_SWAPPED_PAGES_PER_S = 10.0
 _LOAD_OF_OTHERS = 0.5
 _DRIFT = 0.05
 
@@ -38,9 +44,14 @@ class Counters:
     steal_ticks: int | None
     all_ticks: int | None
     throttled_s: float | None
+    swapped_pages: int | None
+    load: float | None
+    """The system's load average of the last minute."""
 
 
-def read_counters(cores: Sequence[int] | None, stat: Path = _STAT) -> Counters:
+def read_counters(
+    cores: Sequence[int] | None, stat: Path = _STAT, vmstat: Path = _VMSTAT
+) -> Counters:
     """Reads the counters of the given cores, of all if ``None``."""
     steal, total = _ticks(cores, stat)
     return Counters(
@@ -48,6 +59,8 @@ def read_counters(cores: Sequence[int] | None, stat: Path = _STAT) -> Counters:
         steal_ticks=steal,
         all_ticks=total,
         throttled_s=throttled_seconds(),
+        swapped_pages=_swapped_pages(vmstat),
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     )
 
 
@@ -72,9 +85,25 @@ def noise_between(
         ),
         throttled_share=_share(before.throttled_s, after.throttled_s, before.time_s, after.time_s),
         involuntary_switches_per_s=switches_per_s,
-        load_average=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        swapped_pages_per_s=_share(
+            before.swapped_pages, after.swapped_pages, before.time_s, after.time_s
+        ),
+        load_average=load_between(before, after),
         drift=drift(baseline_ms),
     )
+
+
+def load_between(before: Counters, after: Counters) -> float | None:
+    """Returns the mean load between two readings, without what was before the first.
+
+    The system's load average forgets: what was counts ``exp(-t / 60 s)`` as much after a time
+    ``t``, and what is counts the rest (``kernel/sched/loadavg.c`` of Linux). So the share of the
+    time before can be taken out, or the start of an evaluation would be blamed for its end.
+    """
+    if before.load is None or after.load is None:
+        return None
+    kept = math.exp(-max(after.time_s - before.time_s, 1e-9) / _LOAD_MEMORY_S)
+    return max(0.0, (after.load - kept * before.load) / (1 - kept))
 
 
 def drift(baseline_ms: NDArray[np.float64]) -> float:
@@ -120,6 +149,14 @@ def describe(noise: Noise, threads: int) -> tuple[Finding, ...]:
                 f"{noise.involuntary_switches_per_s:.0f} times a second; stop them.",
             )
         )
+    if (noise.swapped_pages_per_s or 0.0) > _SWAPPED_PAGES_PER_S:
+        found.append(
+            (
+                "swap",
+                f"The machine moved {noise.swapped_pages_per_s:.0f} pages of memory a second to or "
+                "from its disk, because memory was short; stop other programs or add memory.",
+            )
+        )
     if (noise.load_average or 0.0) - threads > _LOAD_OF_OTHERS:
         found.append(
             (
@@ -155,6 +192,16 @@ def _ticks(cores: Sequence[int] | None, stat: Path) -> tuple[int | None, int | N
         if fields and fields[0] in wanted
     ]
     return sum(row[_STEAL_COLUMN] for row in rows), sum(sum(row) for row in rows)
+
+
+def _swapped_pages(vmstat: Path) -> int | None:
+    """Returns the pages the machine has swapped in and out since it was started."""
+    try:
+        lines = [line.split() for line in vmstat.read_text().splitlines()]
+    except OSError:
+        return None
+    counts = [int(fields[1]) for fields in lines if fields[0] in _SWAPPED]
+    return sum(counts) if counts else None
 
 
 def _share(

@@ -1,26 +1,19 @@
 """The timed runs themselves, in a process of their own.
 
 Called through :func:`core.sandbox.call`. Every model stays loaded, and in each round each takes
-its turn, in an order drawn anew. A turn is one run that is not timed, which brings the model's
-data back into the caches as in a server that has only this one, and then its timed runs.
+its turn (see :mod:`core.measurement.turns`), in an order drawn anew.
 """
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import random
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from core.measurement.feeds import Feed, build_feeds
 from core.measurement.schedule import (
-    SETTLING_RUNS,
     WARM_UP_CAP_RUNS,
     WARM_UP_CAP_S,
     WARM_UP_RUNS,
@@ -28,12 +21,10 @@ from core.measurement.schedule import (
     Cost,
     Schedule,
 )
+from core.measurement.turns import CANNOT_RUN, LoadedModel, load, time_turn, without_collector
 from core.records import Deployment, PreparedData, Report
-from core.sandbox import model_errors, open_session
+from core.sandbox import model_errors
 
-_CANNOT_RUN = (
-    "The model cannot be run on these samples, so give samples of the shape and type that it takes"
-)
 _PILOT_RUNS = 20
 _PILOT_TURN = 5
 _PILOT_S = 10.0  # the pilot of a slow model ends here
@@ -49,14 +40,6 @@ class GroupRecord:
     """In that time; ``None`` where the system does not count them."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """A loaded model with all it needs to run."""
-
-    run: Callable[[None, Feed], Any]
-    feeds: list[Feed]
-
-
 def pilot(
     models: dict[str, Path], prepared: PreparedData, deployment: Deployment, report: Report
 ) -> dict[str, Cost]:
@@ -65,14 +48,14 @@ def pilot(
     for number, (name, path) in enumerate(models.items(), start=1):
         report((number - 1) / len(models), f"trying model {number} of {len(models)}")
         started = time.perf_counter()
-        model = _load(path, prepared, deployment)
+        model = load(path, prepared, deployment)
         open_s = time.perf_counter() - started
-        with model_errors(_CANNOT_RUN):
-            times = _time_turn(model, 0, WARM_UP_CAP_RUNS)
+        with model_errors(CANNOT_RUN):
+            times = time_turn(model, 0, WARM_UP_CAP_RUNS)
             if sum(times) < _PILOT_S * 1e9:
                 times = []
             while len(times) < _PILOT_RUNS and sum(times) < _PILOT_S * 1e9:
-                times += _time_turn(model, len(times), _PILOT_TURN)
+                times += time_turn(model, len(times), _PILOT_TURN)
         costs[name] = Cost(
             open_s=open_s, run_s=float(np.median(times)) / 1e9, fastest_s=min(times) / 1e9
         )
@@ -104,18 +87,18 @@ def run_group(
     order = list(models)
     shuffle = random.Random(f"{seed} {group}").shuffle  # noqa: S311  (no secret)
     shuffle(order)  # the place in memory that comes with being loaded first must not favour one
-    loaded = {name: _load(models[name], prepared, deployment) for name in order}
+    loaded = {name: load(models[name], prepared, deployment) for name in order}
     samples = {
         name: np.empty((schedule.rounds, schedule.runs[name]), dtype=np.int64) for name in models
     }
-    with model_errors(_CANNOT_RUN):
+    with model_errors(CANNOT_RUN):
         for number, name in enumerate(order):
             report(
                 schedule.opening_s / schedule.group_s * number / len(order),
                 f"warming up for round {group * schedule.rounds + 1} of {schedule.all_rounds}",
             )
             _warm_up(loaded[name])
-        with _without_collector():
+        with without_collector():
             before, started = _involuntary_switches(), time.perf_counter()
             for turn in range(schedule.rounds):
                 report(
@@ -125,7 +108,7 @@ def run_group(
                 shuffle(order)
                 for name in order:
                     runs = schedule.runs[name]
-                    samples[name][turn] = _time_turn(loaded[name], turn * runs, runs)
+                    samples[name][turn] = time_turn(loaded[name], turn * runs, runs)
             seconds, after = time.perf_counter() - started, _involuntary_switches()
     for position, name in enumerate(models):
         np.save(folder / f"{position}.npy", samples[name], allow_pickle=False)
@@ -135,12 +118,7 @@ def run_group(
     )
 
 
-def _load(path: Path, prepared: PreparedData, deployment: Deployment) -> _Model:
-    session = open_session(path, deployment)
-    return _Model(session.run, build_feeds(session, prepared, deployment))
-
-
-def _warm_up(model: _Model) -> None:
+def _warm_up(model: LoadedModel) -> None:
     """Runs a model until it is as fast as it gets: 10 runs and a second, less if it is slow."""
     started = time.perf_counter()
     runs = 0
@@ -152,31 +130,6 @@ def _warm_up(model: _Model) -> None:
             return
         model.run(None, model.feeds[runs % len(model.feeds)])
         runs += 1
-
-
-def _time_turn(model: _Model, first_feed: int, runs: int) -> list[int]:
-    """Returns the nanoseconds of each run of one turn."""
-    run, feeds, clock = model.run, model.feeds, time.perf_counter_ns
-    for _ in range(SETTLING_RUNS):
-        run(None, feeds[first_feed % len(feeds)])
-    times = []
-    for position in range(first_feed, first_feed + runs):
-        feed = feeds[position % len(feeds)]
-        start = clock()
-        run(None, feed)
-        times.append(clock() - start)
-    return times
-
-
-@contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keeps Python's garbage collector from running between two looks at the clock."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _involuntary_switches() -> int | None:

@@ -127,8 +127,13 @@ def quantile_ratio(
 
 
 def _reach_of_mean(values: Samples) -> float:
-    """Returns half the width of Student's t interval for the mean of a few values."""
+    """Returns half the width of Student's t interval for the mean of a few values.
+
+    0 for a single one: where there is one process, how processes differ is not in the interval.
+    """
     from scipy import stats
 
+    if len(values) == 1:
+        return 0.0
     error = np.std(values, ddof=1) / math.sqrt(len(values))
     return float(stats.t.ppf(_TAILS[1], len(values) - 1) * error)

@@ -5,10 +5,10 @@ from core.accuracy import Predictions, check_baseline
 from core.accuracy.baseline import chance_accuracy
 
 
-def check(answers, labels, finite=True):
+def check(answers, labels, finite=True, expected=None):
     classes = int(max(np.max(answers), np.max(labels))) + 1
     predictions = Predictions(tuple(int(a) for a in answers), finite, classes)
-    return check_baseline(predictions, labels, classes)
+    return check_baseline(predictions, labels, classes, expected_accuracy=expected)
 
 
 def codes(findings):
@@ -83,6 +83,39 @@ def test_chance_never_looks_like_a_class_order():
         rng = np.random.default_rng(seed)
         answers, labels = rng.integers(0, 50, size=(2, 100))
         assert "class_order" not in [f.code for f in check(answers, labels)]
+
+
+def right_on(share, labels):
+    """Right on exactly this share of the samples, elsewhere one class off."""
+    off = (labels + 1 + np.arange(len(labels)) % (labels.max() - 1)) % (labels.max() + 1)
+    return np.where(np.arange(len(labels)) < round(share * len(labels)), labels, off)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected", "code"),
+    [
+        (0.80, None, []),
+        (0.80, 0.83, []),  # within 3 points
+        (0.80, 0.845, []),  # 400 samples of a model of 84.5% may show 80%
+        (0.80, 0.86, [("error", "below_expected")]),
+        (0.80, 0.72, [("warning", "above_expected")]),
+        (0.80, 0.75, []),
+        (1.00, 0.90, [("warning", "above_expected")]),
+        (0.90, 1.00, [("error", "below_expected")]),
+    ],
+)
+def test_far_from_what_the_user_expects(labels, share, expected, code):
+    assert codes(check(right_on(share, labels), labels, expected=expected)) == code
+
+
+def test_a_small_gap_is_no_matter_however_many_samples_show_it():
+    labels = np.random.default_rng(8).integers(0, 10, size=100_000)
+    assert check(right_on(0.80, labels), labels, expected=0.82) == ()
+
+
+def test_expected_accuracy_is_said_in_the_sentence(labels):
+    (finding,) = check(right_on(0.70, labels), labels, expected=0.92)
+    assert "right on 280 of 400 samples (70%), far below the 92% you expect" in finding.sentence
 
 
 def test_chance_accuracy():

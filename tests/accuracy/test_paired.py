@@ -52,20 +52,6 @@ def test_gate_at_its_edges(low, high, gate):
     assert gate_of(Estimate(value=(low + high) / 2, low=low, high=high), 1.0) == gate
 
 
-def test_gate_rarely_passes_a_candidate_at_the_threshold():
-    """Simulated from labels to gate: flips drawn at a true drop of exactly two points."""
-    rng = np.random.default_rng(1)
-    n, rounds = 250, 400
-    labels = np.zeros(n, dtype=np.int64)
-    passed = 0
-    for _ in range(rounds):
-        kind = rng.choice(3, size=n, p=[0.03, 0.01, 0.96])
-        baseline = np.where(kind == 1, 1, 0)
-        candidate = np.where(kind == 0, 1, 0)
-        passed += compare(labels, baseline, candidate, threshold=2.0).gate == "pass"
-    assert passed / rounds <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / rounds)
-
-
 @pytest.mark.parametrize(("b", "c"), [(0, 0), (1, 0), (0, 7), (3, 12), (12, 3), (40, 41)])
 def test_mcnemar_is_the_exact_binomial_test(b, c):
     expected = 1.0 if b + c == 0 else binomtest(b, b + c).pvalue
@@ -77,6 +63,38 @@ def test_baseline_against_itself():
     assert found.value == pytest.approx(2 / 3)
     assert found.drop_points == Estimate(value=0.0, low=0.0, high=0.0)
     assert (found.gate, found.agreement, found.mcnemar_p) == ("pass", 1.0, None)
+    assert found.error_ratio is None
+    assert [metric.metric for metric in found.metrics] == ["balanced_accuracy", "macro_f1"]
+    assert [(row.label, row.value) for row in found.classes] == [(0, 1.0), (1, 0.5)]
+
+
+def test_what_is_shown_beside_the_gate():
+    labels = np.arange(120) % 12
+    baseline, candidate = labels.copy(), labels.copy()
+    baseline[:10] = (labels[:10] + 1) % 12
+    candidate[5:25] = (labels[5:25] + 1) % 12
+    found = paired_accuracy(
+        labels,
+        baseline,
+        candidate,
+        split="search+confirm",
+        threshold_points=1.0,
+        confidence=0.975,
+        baseline_ranks=np.where(baseline == labels, 0, 1),
+        ranks=np.where(candidate == labels, 0, 6),
+    )
+    assert (found.split, found.confidence) == ("search+confirm", 0.975)
+    assert found.error_ratio == pytest.approx(20 / 10)
+    assert [metric.metric for metric in found.metrics] == [
+        *("balanced_accuracy", "macro_f1", "top5_accuracy")
+    ]
+    assert found.metrics[2].value == pytest.approx(100 / 120)
+    assert sum(row.right_to_wrong for row in found.classes) == found.right_to_wrong == 15
+    assert sum(row.wrong_to_right for row in found.classes) == found.wrong_to_right == 5
+
+
+def test_no_error_ratio_against_a_baseline_without_errors():
+    assert compare([0, 1], [0, 1], [0, 0]).error_ratio is None
 
 
 @pytest.mark.parametrize("answers", [[0, 1], []])

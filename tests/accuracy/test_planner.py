@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.accuracy import paired_accuracy, plan_samples, samples_needed
+from core.accuracy import observed_plan, paired_accuracy, plan_samples, samples_needed
 from core.accuracy.bounds import drop_upper
 from core.accuracy.planner import (
     gate_power,
@@ -71,7 +71,10 @@ def test_plan_counts_only_confirm_samples():
     assert plan.likely_confirm_samples is not None
     assert plan.very_likely_confirm_samples is not None
     assert plan.likely_confirm_samples < plan.very_likely_confirm_samples
-    assert plan.likely_samples == pytest.approx(plan.likely_confirm_samples * 120 / 64, abs=1)
+    assert plan.likely_samples == pytest.approx(plan.likely_confirm_samples * 120 / 64, rel=0.01)
+    very_likely = plan.very_likely_confirm_samples * 120 / 64
+    assert plan.very_likely_samples == pytest.approx(very_likely, rel=0.01)
+    assert plan.flips_seen_on == 0
 
 
 def test_plan_of_enough_data():
@@ -96,6 +99,25 @@ def candidate(name, lost, won, samples):
     )
     recipe = Recipe(id=name, method="int8_static")
     return Candidate(id=name, recipe=recipe, status="measured", accuracy=accuracy)
+
+
+def test_plan_from_the_flips_observed():
+    splits = Splits(calibration=200, search=400, confirm=800)
+    few, many = (
+        observed_plan(splits, Policy(), candidate("c", *flips, 400).accuracy)
+        for flips in ((1, 1), (14, 6))
+    )
+    assert (few.flips_seen_on, few.flip_rate) == (400, pytest.approx(2.5 / 401))
+    assert many.flip_rate == pytest.approx(20.5 / 401)
+    assert few.likely_confirm_samples < many.likely_confirm_samples
+    assert gate_power(many.likely_confirm_samples, 1.0, 0.95, many.flip_rate) >= 0.8
+
+
+def test_a_plan_from_no_flip_at_all_is_not_the_least():
+    splits = Splits(calibration=200, search=50, confirm=800)
+    plan = observed_plan(splits, Policy(), candidate("c", 0, 0, 50).accuracy)
+    assert plan.flip_rate == pytest.approx(0.5 / 51)
+    assert plan.likely_confirm_samples > plan.least_confirm_samples
 
 
 def test_samples_needed_only_for_undecided_gates_that_more_samples_help():

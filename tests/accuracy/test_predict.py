@@ -89,6 +89,45 @@ def test_through_the_sandbox_with_progress(tmp_path, prepared):
     assert found.join(found).classes == found.classes * 2
 
 
+@pytest.fixture
+def wide():
+    """Weights of a model that tells eight classes apart, two of which always tie."""
+    weights = np.random.default_rng(2).normal(size=(4, 8)).astype(np.float32)
+    weights[:, 5] = weights[:, 2]
+    return weights
+
+
+@pytest.mark.parametrize("batch", ["n", 4])
+def test_ranks_count_the_classes_before_the_true_one(tmp_path, prepared, wide, batch):
+    found = run(linear(tmp_path, batch, wide), prepared, batch_size=2)
+    scores = INPUTS[CONFIRM] @ wide
+    order = np.argsort(-scores.round(6), axis=1, kind="stable")
+    expected = (order == ANSWERS[CONFIRM][:, None]).argmax(axis=1)
+    assert found.ranks == tuple(expected.tolist())
+
+
+@pytest.mark.parametrize("label", [2, 5])
+def test_rank_0_is_a_right_answer_also_in_a_tie(tmp_path, prepared, wide, label):
+    np.save(Path(prepared.folder) / "labels.npy", np.full(12, label))
+    found = run(linear(tmp_path, weights=wide), prepared)
+    assert 2 in found.classes
+    assert [rank == 0 for rank in found.ranks] == [answer == label for answer in found.classes]
+
+
+def test_ranks_are_joined_and_travel(tmp_path, prepared, wide):
+    model = linear(tmp_path, weights=wide)
+    found = call(
+        predict, model, prepared, "confirm", Deployment(), report=lambda _fraction, _words: None
+    )
+    assert found == run(model, prepared)
+    assert found.join(found).ranks == found.ranks * 2
+    assert found.join(Predictions((0,), True, 8)).ranks is None
+
+
+def test_no_ranks_among_few_classes(tmp_path, prepared):
+    assert run(linear(tmp_path), prepared).ranks is None
+
+
 def test_progress_reaches_the_end(tmp_path, prepared):
     told = []
     run(linear(tmp_path), prepared, report=lambda fraction, words: told.append((fraction, words)))

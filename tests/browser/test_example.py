@@ -34,11 +34,13 @@ def download(page: Page, link: Locator, folder: Path) -> Path:
 
 
 def test_it_was_watched_step_by_step(example: Example) -> None:
-    first, second, third, *_, last = example.steps
+    first, second, third, *_, confirm, draws, last = example.steps
     assert "Read the model" in first
     assert "Prepare the dataset" in second
     assert "Measure the baseline" in third
-    assert "Confirm on unseen samples" in last
+    assert "Confirm on unseen samples" in confirm
+    assert "Calibrate with other samples" in draws
+    assert "Other threads and batch sizes" in last
     assert "A/A check: the baseline against itself gave" in example.ended_with
 
 

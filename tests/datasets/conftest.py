@@ -17,7 +17,7 @@ from core.records import ModelProfile, TensorInfo
 ModelMaker = Callable[..., ModelProfile]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_model() -> ModelMaker:
     """Makes the profile of a model that takes the given inputs."""
 

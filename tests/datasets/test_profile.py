@@ -12,6 +12,7 @@ from PIL import Image
 
 from core import sandbox
 from core.datasets import preset_for, profile_dataset, survey
+from core.datasets.hashing import hash_dataset
 from core.records import BadInput, DatasetProfile, TensorInfo, from_json, to_json
 
 
@@ -64,7 +65,7 @@ def test_a_folders_hash_is_what_sha256sum_says_of_its_files(digits: Path, digits
     lines = subprocess.run(
         ["sha256sum", *names], cwd=digits, capture_output=True, check=True
     ).stdout
-    assert survey.hash_dataset(digits) == hashlib.sha256(lines).hexdigest()
+    assert hash_dataset(digits) == hashlib.sha256(lines).hexdigest()
 
 
 def test_one_damaged_picture_in_a_hundred_is_left_out_with_a_word(own_digits: Path, digits_model):
@@ -132,6 +133,22 @@ def test_classes_without_a_sample_are_told(digits: Path, make_model):
     profile = profile_dataset(digits, make_model("N", 1, 8, 8, outputs=12), None, 0)
     assert profile.class_counts[-2:] == (0, 0)
     assert codes(profile) == ["absent_classes"]
+
+
+@pytest.mark.parametrize("most", [40, 41])
+def test_classes_of_very_different_size_are_told(npz, make_model, most):
+    labels = np.repeat([0, 1, 3], [20, most, 8])
+    path = npz(x=np.random.default_rng(0).random((len(labels), 4)), labels=labels)
+    profile = profile_dataset(path, make_model("N", 4, outputs=4), None, 0)
+    if most == 40:
+        assert codes(profile) == ["absent_classes"]
+    else:
+        assert codes(profile) == ["absent_classes", "imbalanced"]
+        assert profile.findings[1].severity == "info"
+        assert profile.findings[1].sentence == (
+            "The class 1 has 41 samples and 3 has 8, so accuracy mostly speaks of the frequent "
+            "classes: look at balanced accuracy and the table of classes as well."
+        )
 
 
 def test_pictures_for_a_model_that_takes_none(digits: Path, make_model):

@@ -6,6 +6,7 @@ from core.records import (
     Candidate,
     DatasetProfile,
     Estimate,
+    GatedOn,
     Guidance,
     Latency,
     Method,
@@ -14,9 +15,9 @@ from core.records import (
     Policy,
     Ratio,
     Recipe,
-    SplitName,
     Splits,
     Status,
+    SweepPoint,
 )
 
 SPLITS = Splits(calibration=200, search=300, confirm=600)
@@ -24,9 +25,15 @@ BASELINE_BYTES = 80_000_000
 BASELINE_MS = 10.0
 
 
-def latency(low=1.6, high=1.8, p99_ratio: float | None = 1.6, p50_ms: float | None = None):
+def latency(
+    low=1.6,
+    high=1.8,
+    p99_ratio: float | None = 1.6,
+    p50_ms: float | None = None,
+    ratio: float | None = None,
+):
     """A candidate's latency, from the interval of its speed-up."""
-    ratio = (low + high) / 2
+    ratio = ratio or (low + high) / 2
     p50 = p50_ms or BASELINE_MS / ratio
     p99 = None if p99_ratio is None else BASELINE_MS * 1.3 / p99_ratio
     return Latency(
@@ -40,13 +47,20 @@ def latency(low=1.6, high=1.8, p99_ratio: float | None = 1.6, p50_ms: float | No
     )
 
 
-def accuracy(low=-0.2, value=0.2, high=0.7, split: SplitName = "confirm", limit=1.0):
+SAMPLES: dict[GatedOn, int] = {
+    "search": SPLITS.search,
+    "confirm": SPLITS.confirm,
+    "search+confirm": SPLITS.search + SPLITS.confirm,
+}
+
+
+def accuracy(low=-0.2, value=0.2, high=0.7, split: GatedOn = "confirm", limit=1.0):
     """An accuracy whose gate follows from the interval of its drop in points."""
     gate = "pass" if high <= limit else "fail" if low > limit else "undecided"
     return Accuracy(
         metric="accuracy",
         split=split,
-        samples=SPLITS.confirm if split == "confirm" else SPLITS.search,
+        samples=SAMPLES[split],
         value=0.9,
         drop_points=Estimate(value=value, low=low, high=high),
         gate=gate,
@@ -68,12 +82,13 @@ def candidate(
     method: Method = "int8_static",
     *,
     drop: dict[str, float] | None = None,
-    split: SplitName = "confirm",
+    split: GatedOn = "confirm",
     speed: Latency | None = None,
     size_bytes: int | None = 21_000_000,
     status: Status = "measured",
     reason="",
     left_in_float: tuple[str, ...] = (),
+    draws: tuple[float, ...] = (),
 ):
     """A candidate that by default passes and is 1.6-1.8x faster and 74% smaller."""
     found = accuracy(**(drop or PASS), split=split)
@@ -86,7 +101,13 @@ def candidate(
         latency=speed or latency(),
         accuracy=found,
         search_accuracy=found if split == "search" else accuracy(split="search"),
+        calibration_draws=drawn(*draws),
     )
+
+
+def drawn(*values):
+    """The drops of other calibration draws, in points."""
+    return tuple(Estimate(value=value, low=value - 0.9, high=value + 0.9) for value in values)
 
 
 def fp16(**changes):
@@ -128,6 +149,24 @@ def dataset(findings=()):
         splits=SPLITS,
         preprocessing=None,
         findings=tuple(findings),
+    )
+
+
+def point(threads, batch_size, baseline_ms, candidate_ms, name="int8_static"):
+    """A point of the sweep whose p50s are known within 1% and whose speed-up within 3%."""
+    p50 = {"baseline": baseline_ms, name: candidate_ms}
+    ratio = baseline_ms / candidate_ms
+    return SweepPoint(
+        threads=threads,
+        batch_size=batch_size,
+        p50_ms={
+            each: Estimate(value=ms, low=0.99 * ms, high=1.01 * ms) for each, ms in p50.items()
+        },
+        samples_per_s={each: 1000 * batch_size / ms for each, ms in p50.items()},
+        speedup={
+            "baseline": Ratio(ratio=1.0, low=1.0, high=1.0),
+            name: Ratio(ratio=ratio, low=0.97 * ratio, high=1.03 * ratio),
+        },
     )
 
 

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
+from core.accuracy import plan_samples
 from core.decision import explain
-from core.records import Estimate, Ratio
+from core.records import Estimate, Policy, Ratio, SamplePlan, Splits
 from tests.decision import build
 
 
@@ -88,24 +91,56 @@ def plan(**changes):
         "confirm_samples": 64,
         "threshold_points": 1.0,
         "provable_points": 4.57,
+        "least_confirm_samples": 299,
+        "flip_rate": 0.02,
         "likely_confirm_samples": 1370,
         "likely_samples": 2569,
-        "flip_rate": 0.02,
+        "very_likely_confirm_samples": 1860,
+        "very_likely_samples": 3488,
     }
-    return explain.sample_plan(**{**numbers, **changes})
+    return explain.sample_plan(SamplePlan(**{**numbers, **changes}))
 
 
 def test_sample_plan_that_cannot_prove_it():
     assert plan() == (
         "64 of your 120 samples are kept for the last check; they cannot prove a drop below 4.57 "
-        "points, and you allow 1.0 points: about 2,569 samples would (1,370 for the check) in 8 "
-        "of 10 evaluations, if 2% of the answers change, as often for the better."
+        "points, and you allow 1.0 points. That takes at least 299, if no answer changes. If 2% "
+        "of the answers change, as often for the better, a harmless candidate would pass in 8 of "
+        "10 evaluations with about 2,569 samples (1,370 for the check), and in 9 of 10 with about "
+        "3,488 (1,860 for the check)."
     )
 
 
-def test_sample_plan_that_may_and_that_will():
-    assert "if hardly any answer changes" in plan(confirm_samples=400, provable_points=0.75)
-    assert "enough to prove" in plan(confirm_samples=1400, provable_points=0.21)
+def test_sample_plan_that_may_prove_it():
+    assert plan(samples=800, confirm_samples=400, provable_points=0.75).startswith(
+        "400 of your 800 samples are kept for the last check; they can prove a drop of at most "
+        "1.0 points if hardly any answer changes. If 2% of the answers change,"
+    )
+
+
+def test_sample_plan_that_will():
+    eight = plan(samples=2700, confirm_samples=1400, provable_points=0.21)
+    assert eight == (
+        "1,400 of your 2,700 samples are kept for the last check, enough to prove a drop of at "
+        "most 1.0 points. If 2% of the answers change, as often for the better, a harmless "
+        "candidate passes in 8 of 10 evaluations or more, and in 9 of 10 with about 3,488 samples "
+        "(1,860 for the check)."
+    )
+    nine = plan(samples=4000, confirm_samples=2000, provable_points=0.15)
+    assert nine.endswith("a harmless candidate passes in 9 of 10 evaluations or more.")
+
+
+def test_sample_plan_from_what_was_seen():
+    text = plan(flip_rate=0.025, flips_seen_on=120)
+    assert (
+        "On the first 120 samples 2.5% of the answers changed; if that goes on, as often for the "
+        "better, a harmless candidate would pass"
+    ) in text
+
+
+def test_sample_plan_of_which_only_one_power_is_known():
+    text = plan(very_likely_confirm_samples=None, very_likely_samples=None)
+    assert text.endswith("with about 2,569 samples (1,370 for the check).")
 
 
 def test_sample_plan_without_hope():
@@ -113,6 +148,28 @@ def test_sample_plan_without_hope():
     assert text.endswith(
         "no number of samples proves a drop of at most 0.0 points: allow a larger one."
     )
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 1.0, 5.0])
+@pytest.mark.parametrize("confirm", [1, 120, 700, 3000])
+@pytest.mark.parametrize("seen", [0, 120])
+def test_any_plan_is_said_in_whole_sentences(threshold, confirm, seen):
+    splits = Splits(calibration=confirm, search=confirm, confirm=confirm)
+    found = plan_samples(splits, Policy(max_drop_points=threshold))
+    text = explain.sample_plan(replace(found, flips_seen_on=seen))
+    assert text.endswith(".")
+    assert not any(word in text for word in ("None", "..", "  ", " ,"))
+    assert ("enough to prove" in text) == found.is_likely
+
+
+def test_rates_and_multiples():
+    assert explain.rate(812.4) == "812 samples a second"
+    assert explain.rate(12_345.6) == "12,346 samples a second"
+    assert explain.rate(3.217) == "3.22 samples a second"
+    assert explain.fold(1.3) == "1.3 times"
+    assert explain.percent_at_least(0.9875) == "98.7%"
+    assert explain.percent_at_least(0.95) == "95%"
+    assert explain.count(2, "class") == "2 classes"
 
 
 def test_big_number():

@@ -65,6 +65,25 @@ def test_quantile_intervals_cover(probability):
     assert covered >= 0.93 * 150
 
 
+@pytest.mark.parametrize("probability", [0.5, 0.9, 0.99])
+def test_quantile_intervals_are_the_wider_of_two(probability):
+    random = np.random.default_rng(3)
+    draws = statistics.draw_rounds(GROUPS, ROUNDS, seed=3, resamples=500)
+    shape = (GROUPS, ROUNDS, RUNS)
+    run = random.exponential(0.01, shape)
+    steady = 1 + run
+    # The same runs on a machine whose speed differs from round to round: no more is known of it
+    # than there are rounds, whatever order statistics make of the number of runs.
+    wandering = np.exp(random.normal(0, 0.2, (GROUPS, ROUNDS, 1))) + run
+    for samples, least in ((steady, 1.0), (wandering, 1.3)):
+        estimate = statistics.quantile(samples, probability, draws)
+        low, high = statistics.order_statistic_interval(samples, probability)
+        drawn = statistics.resampled_quantile(samples, probability, draws)
+        assert estimate.low == pytest.approx(min(low, np.quantile(drawn, 0.025)))
+        assert estimate.high == pytest.approx(max(high, np.quantile(drawn, 0.975)))
+        assert estimate.high - estimate.low >= least * (high - low)
+
+
 @pytest.mark.parametrize("layout", [0.0, 0.004, 0.02])
 @pytest.mark.parametrize("candidate_runs", [RUNS, 3])
 def test_speedup_intervals_cover_on_a_restless_machine(layout, candidate_runs):

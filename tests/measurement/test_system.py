@@ -9,9 +9,9 @@ import pytest
 
 from core.measurement import fingerprint
 from core.measurement.cgroup import cpu_quota, throttled_seconds
-from core.measurement.cores import available_cores, choose_cores, pinned_cores
+from core.measurement.cores import available_cores, choose_cores, physical_cores, pinned_cores
 from core.measurement.machine import DECISIVE_FLAGS, find
-from core.measurement.noise import describe, drift, noise_between, read_counters
+from core.measurement.noise import describe, drift, load_between, noise_between, read_counters
 from core.measurement.processor import read_processor
 from core.records import Deployment, Noise, from_json, to_json
 
@@ -38,6 +38,12 @@ def test_no_two_threads_on_one_physical_core(tmp_path):
     assert choose_cores(tuple(range(6)), 3, sysfs) is None
     apart = siblings(tmp_path / "apart", [(0, 2), (1, 3)])
     assert choose_cores((0, 1, 2, 3), 1, apart) == (3,)
+
+
+def test_physical_cores_are_counted_once(tmp_path):
+    cores = available_cores()
+    assert physical_cores(tmp_path) == len(cores)  # where the system does not tell
+    assert physical_cores(siblings(tmp_path, [cores])) == 1
 
 
 def test_pinned_cores_are_available():
@@ -161,6 +167,37 @@ def test_steal_is_of_the_given_cores(tmp_path):
     assert read_counters(None, tmp_path / "none").steal_ticks is None
 
 
+def test_swapped_pages_are_counted_in_and_out(tmp_path):
+    vmstat = tmp_path / "vmstat"
+    vmstat.write_text("pgpgin 7\npswpin 100\npswpout 20\npswpin_other 9\n")
+    before = replace(read_counters(None, vmstat=vmstat), time_s=10.0)
+    vmstat.write_text("pgpgin 9\npswpin 160\npswpout 80\npswpin_other 99\n")
+    after = replace(read_counters(None, vmstat=vmstat), time_s=14.0)
+    noise = noise_between(before, after, switches_per_s=None, baseline_ms=np.ones((1, 4, 1)))
+    assert noise.swapped_pages_per_s == pytest.approx(30.0)
+    assert read_counters(None, vmstat=tmp_path / "none").swapped_pages is None
+
+
+def system_load(start, running, seconds):
+    """The load average after a time, in steps of five seconds as the kernel reckons it."""
+    for _ in range(0, seconds, 5):
+        start = (start * 1884 + running * (2048 - 1884)) / 2048  # EXP_1 of kernel/sched/loadavg.h
+    return start
+
+
+@pytest.mark.parametrize("seconds", [20, 60, 600])
+@pytest.mark.parametrize("earlier", [0.0, 1.0, 8.0])
+def test_load_is_that_of_the_measurement_whatever_was_before(seconds, earlier):
+    before = replace(read_counters(None), time_s=0.0, load=earlier)
+    after = replace(before, time_s=float(seconds), load=system_load(earlier, 1.5, seconds))
+    assert load_between(before, after) == pytest.approx(1.5, abs=0.05)
+
+
+def test_load_where_the_system_tells_none():
+    before = replace(read_counters(None), load=None)
+    assert load_between(before, before) is None
+
+
 def test_drift_is_of_the_last_quarter_over_the_first():
     of_rounds = np.array([10, 10, 11, 11, 11, 11, 12, 12.0])
     assert drift(np.repeat(of_rounds, 5).reshape(2, 4, 5)) == pytest.approx(0.2)
@@ -172,6 +209,7 @@ def test_noise_in_sentences():
         steal_share=0.001,
         throttled_share=0.0,
         involuntary_switches_per_s=3.0,
+        swapped_pages_per_s=0.5,
         load_average=1.2,
         drift=-0.02,
     )
@@ -180,10 +218,15 @@ def test_noise_in_sentences():
         steal_share=0.04,
         throttled_share=0.1,
         involuntary_switches_per_s=200.0,
+        swapped_pages_per_s=300.0,
         load_average=3.0,
         drift=-0.2,
     )
     found = {finding.code: finding.sentence for finding in describe(loud, 1)}
-    assert set(found) == {"steal", "throttled", "switches", "load", "drift"}
+    assert set(found) == {"steal", "throttled", "switches", "swap", "load", "drift"}
     assert "4.0%" in found["steal"]
+    assert "10.0%" in found["throttled"]
+    assert "200 times a second" in found["switches"]
+    assert "300 pages" in found["swap"]
+    assert "3.0 where the measurement accounts for 1" in found["load"]
     assert "20% faster" in found["drift"]

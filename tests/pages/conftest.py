@@ -1,31 +1,19 @@
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import streamlit as st
 
-from core.evaluation import evaluate
-from core.example import DATA_PATH, MODEL_PATH
-from core.journal import Journal
 from core.storage import open_storage
-from tests.pages.house import ASKED, House, Measured
+from tests.command import Run
+from tests.pages.house import House, Measured
 
 
 @pytest.fixture(scope="session")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
-    """The bundled example, really evaluated; once for all tests of the pages."""
-    folder = tmp_path_factory.mktemp("evaluation")
-    result = evaluate(
-        id="example",
-        created=datetime.now(UTC).isoformat(),
-        model=MODEL_PATH,
-        data=DATA_PATH,
-        request=ASKED,
-        folder=folder,
-        journal=Journal(lambda _progress: None),
-    )
-    return Measured(result.model, result.dataset, result, folder)
+def measured(example_run: Run) -> Measured:
+    """The bundled example, really evaluated; once for all tests."""
+    result = example_run.evaluation
+    return Measured(result.model, result.dataset, result, example_run.out)
 
 
 @pytest.fixture

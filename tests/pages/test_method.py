@@ -61,6 +61,7 @@ def test_keeps_the_whole_policy_for_the_next_visitor(house: House) -> None:
     number(app, "Smallest useful size").set_value(40)
     number(app, "Latency target").set_value(8.0)
     number(app, "Bandwidth").set_value(100.0)
+    number(app, "Accuracy you expect").set_value(97.0)
     number(app, "Batch size").set_value(4)
     pills(app, "What counts as a gain").unselect("size")
     app.selectbox[0].set_value("thorough")
@@ -77,9 +78,10 @@ def test_keeps_the_whole_policy_for_the_next_visitor(house: House) -> None:
     request = house.get(id).request
     assert (request.policy, request.effort) == (expected, "thorough")
     assert request.deployment.batch_size == 4
+    assert request.expected_accuracy == 0.97
 
     again = open_page("method", id)
-    assert [field.value for field in again.number_input] == [2.5, 1.5, 40, 8.0, 100.0, 1, 4]
+    assert [field.value for field in again.number_input] == [2.5, 1.5, 40, 8.0, 100.0, 97.0, 1, 4]
     assert again.pills[0].value == ["speed"]
     assert again.selectbox[0].value == "thorough"
     assert house.get(id).request == request

@@ -29,7 +29,12 @@ def test_shows_how_far_it_is_and_cancels(house: House) -> None:
         StepProgress(name="latency", title="Time all of them", state="waiting", seconds=40),
     )
     progress = Progress(
-        steps=steps, fraction=0.5, words="round 3 of 20", elapsed_s=31, remaining_s=300
+        steps=steps,
+        fraction=0.5,
+        words="round 3 of 20",
+        elapsed_s=31,
+        remaining_s=300,
+        note="About 1,240 samples would do.",
     )
     lifecycle.publish(house.storage, id, "tests", progress)
     app = open_page("runs", id)
@@ -39,6 +44,7 @@ def test_shows_how_far_it_is_and_cancels(house: House) -> None:
     for step in steps:
         assert step.title in said
     assert "31 s so far" in said
+    assert progress.note in said
     press(app, "Cancel")
     assert house.get(id).status == "cancelled"
     assert "This evaluation was cancelled." in texts(app)
@@ -75,6 +81,44 @@ def test_compares_all_candidates(house: House) -> None:
         assert row["memory"] == explain.size(candidate.peak_rss_bytes)
     assert table.loc["baseline", "size"].endswith("(100%)")
     assert table.loc["baseline", "status"] == "baseline"
+
+
+def test_shows_every_metric_and_every_class(house: House) -> None:
+    result = house.measured.result
+    app = open_page("runs", house.finished())
+    metrics = app.dataframe[1].value.set_index("candidate")
+    chosen = app.selectbox(key="class-by-class").value
+    for candidate in result.candidates:
+        accuracy = candidate.accuracy
+        if accuracy is None:
+            assert candidate.id not in metrics.index
+            continue
+        row = metrics.loc[candidate.id]
+        assert row["samples"] == f"{accuracy.samples:,} {accuracy.split}"
+        assert row["right to wrong"] == str(accuracy.right_to_wrong)
+        (balanced,) = [m for m in accuracy.metrics if m.metric == "balanced_accuracy"]
+        assert row["balanced"].startswith(explain.percent(balanced.value))
+        assert row["top 5"].startswith("100%") or "9" in row["top 5"]
+    assert chosen in metrics.index
+    other = "int8_dynamic"
+    app.selectbox(key="class-by-class").select(other).run()
+    classes = app.dataframe[2].value
+    (row,) = [candidate for candidate in result.candidates if candidate.id == other]
+    assert sorted(classes["class"]) == sorted(result.dataset.class_names)
+    assert classes["samples"].sum() == row.accuracy.samples
+    assert classes["right to wrong"].sum() == row.accuracy.right_to_wrong
+
+
+def test_shows_other_threads_and_batch_sizes(house: House) -> None:
+    result = house.measured.result
+    app = open_page("runs", house.finished())
+    table = app.dataframe[3].value
+    assert len(table) == len(result.sweep) > 1
+    assert list(table["threads"]).count("1 (as you serve)") == 1
+    for (_, row), point in zip(table.iterrows(), result.sweep, strict=True):
+        assert row["batch"] == str(point.batch_size)
+        p50 = point.p50_ms["baseline"].value
+        assert row["baseline, p50"] == explain.milliseconds(p50)
 
 
 def test_draws_what_was_measured(house: House) -> None:

@@ -53,7 +53,10 @@ def test_the_page_says_what_was_found(example_run: Run) -> None:
     for fingerprint in (evaluation.model.sha256, evaluation.dataset.sha256, evaluation.id):
         assert fingerprint in page.words
     assert evaluation.machine.cpu_model in page.words
-    assert page.tags.count("tr") == 1 + len(evaluation.candidates)
+    assert len(evaluation.sweep) > 1
+    for point in evaluation.sweep:
+        assert explain.milliseconds(point.p50_ms["baseline"].value) in page.words
+    assert page.tags.count("tr") == 2 + len(evaluation.candidates) + len(evaluation.sweep)
 
 
 def test_a_page_needs_nothing_but_itself(example_run: Run) -> None:

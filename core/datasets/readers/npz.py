@@ -14,6 +14,7 @@ from core.datasets.wording import listing, shown
 from core.records import BadInput, Finding, ModelProfile, TensorInfo
 
 LABEL_NAMES = ("labels", "label", "y")
+TRAINING_NAME = "training_sha256"
 _CHANNELS_FIRST, _CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
@@ -24,16 +25,26 @@ def read_npz(tree: Tree, model: ModelProfile, classes: tuple[str, ...] | None) -
     whatever its name. Nothing is loaded: the members are memory-mapped, after NumPy has held
     their headers against their sizes.
 
+    There is no list of what the model was trained on, as pictures may have one: rows are not
+    files, and their bytes depend on the type they were saved in. Whoever writes the arrays leaves
+    such samples out.
+
     Args:
         tree: The unpacked ``.npy`` members.
         model: Its inputs say which names, shapes and types are wanted.
         classes: The lines of a ``classes.txt`` beside the arrays.
 
     Raises:
-        BadInput: A member cannot be read, or an array does not fit its input.
+        BadInput: A member cannot be read, an array does not fit its input, or there is one that
+            is meant as a training list.
     """
     arrays = {_member_name(tree, file): _open(file) for file in tree.files if _is_array(file)}
     inputs = [entry.name for entry in model.inputs]
+    if TRAINING_NAME in arrays and TRAINING_NAME not in inputs:
+        raise BadInput(
+            f"The array {TRAINING_NAME} cannot be used, as arrays have no files whose digests "
+            "could be compared: remove it, and the samples that the model was trained on."
+        )
     label_name = next(
         (name for name in arrays if name.lower() in LABEL_NAMES and name not in inputs), None
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 from core.datasets.readers.class_folders import read_class_folders
 from core.datasets.readers.labels_csv import read_labels_csv
+from core.datasets.readers.lists import find_list, read_classes
 from core.datasets.readers.npz import read_npz
 from core.datasets.readers.tree import Tree, list_tree
 from core.datasets.samples import Images, Samples
+from core.datasets.training import TRAINING_LIST
 from core.datasets.wording import listing, shown
 from core.records import BadInput, ModelProfile
 from core.sandbox import safe_unpack
@@ -18,7 +21,6 @@ _KINDS = (
     "a folder or zip with one subfolder of pictures per class, one with pictures and labels.csv, "
     "or an .npz"
 )
-_MAX_CLASSES_FILE = 10_000_000  # bytes
 
 
 def open_source(path: Path, scratch: Path) -> Tree:
@@ -46,7 +48,7 @@ def open_source(path: Path, scratch: Path) -> Tree:
         tree = _unpack(path, scratch / "dataset")
     packed = tree.at_top(suffix=".npz")
     if len(packed) == 1 and not tree.pictures:
-        return _unpack(packed[0], scratch / "arrays")
+        return replace(_unpack(packed[0], scratch / "arrays"), beside=tree.at_top(suffix=".txt"))
     return tree
 
 
@@ -54,15 +56,25 @@ def read_samples(tree: Tree, model: ModelProfile) -> Samples:
     """Reads a dataset of any kind for a model.
 
     Raises:
-        BadInput: It holds no samples, or they do not fit the model's inputs.
+        BadInput: It holds no samples, or they do not fit the model's inputs; or it lists the
+            training files of samples that are arrays, of which no file's digest can tell.
     """
     if _is_arrays(tree):
-        return read_npz(tree, model, _read_classes(tree))
+        if find_list(tree, TRAINING_LIST) is not None:
+            raise BadInput(
+                f"{TRAINING_LIST} lists files, which arrays are not: remove it, and leave out of "
+                "the arrays the samples that the model was trained on."
+            )
+        return read_npz(tree, model, read_classes(tree))
     return read_images(tree)
 
 
 def read_images(tree: Tree) -> Images:
     """Reads a dataset of pictures.
+
+    Beside the pictures or their folders there may be two lists: ``classes.txt``, with the name of
+    each of the model's outputs in order, and ``training.txt``, with the SHA-256 digests of the
+    files that the model was trained on, as ``sha256sum`` prints them.
 
     Raises:
         BadInput: It holds no pictures, or they have no labels.
@@ -73,7 +85,7 @@ def read_images(tree: Tree) -> Images:
             "The dataset holds no pictures or arrays, only files of the kinds "
             f"{listing(suffixes)}: give {_KINDS}."
         )
-    classes = _read_classes(tree)
+    classes = read_classes(tree)
     tables = tree.at_top("labels.csv") or tree.at_top(suffix=".csv")
     if len(tables) > 1:
         raise BadInput(
@@ -81,8 +93,10 @@ def read_images(tree: Tree) -> Images:
             "the one with the labels labels.csv."
         )
     if tables:
-        return read_labels_csv(tree, tables[0], classes)
-    return read_class_folders(tree, classes)
+        images = read_labels_csv(tree, tables[0], classes)
+    else:
+        images = read_class_folders(tree, classes)
+    return replace(images, training_list=find_list(tree, TRAINING_LIST))
 
 
 def is_pictures(tree: Tree) -> bool:
@@ -97,21 +111,3 @@ def _is_arrays(tree: Tree) -> bool:
 def _unpack(archive: Path, folder: Path) -> Tree:
     safe_unpack(archive, folder)
     return list_tree(folder)
-
-
-def _read_classes(tree: Tree) -> tuple[str, ...] | None:
-    """The lines of ``classes.txt``, one class name per output; None if there is none."""
-    files = [
-        file
-        for file in tree.files
-        if file.name.lower() == "classes.txt" and tree.root.is_relative_to(file.parent)
-    ]
-    if not files:
-        return None
-    if files[0].stat().st_size > _MAX_CLASSES_FILE:
-        raise BadInput("classes.txt is too large: give one class name per line.")
-    try:
-        text = files[0].read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise BadInput("classes.txt is not UTF-8 text: save it again in UTF-8.") from None
-    return tuple(line.strip() for line in text.splitlines() if line.strip())

@@ -21,6 +21,8 @@ class Tree:
 
     root: Path
     files: tuple[Path, ...]
+    beside: tuple[Path, ...] = ()
+    """Text files that lay beside the archive that these files were packed in."""
 
     def relative(self, file: Path) -> tuple[str, ...]:
         """The parts of a file's path below the root."""

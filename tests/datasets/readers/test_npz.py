@@ -163,3 +163,11 @@ def test_a_header_that_promises_more_than_there_is_loads_nothing(tmp_path: Path,
         archive.writestr("labels.npy", labels.getvalue())
     with pytest.raises(BadInput, match="array x is damaged or cut short"):
         read(tmp_path / "data.npz", model)
+
+
+def test_classes_beside_a_packed_npz_are_read(npz, read, model, tmp_path: Path):
+    folder = tmp_path / "export"
+    folder.mkdir()
+    npz(x=X, labels=Y).rename(folder / "data.npz")
+    (folder / "classes.txt").write_text("c\nb\na\n")
+    assert read(folder, model).listed_classes == ("c", "b", "a")
