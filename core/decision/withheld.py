@@ -9,6 +9,9 @@ from core.decision.assess import Assessment
 from core.decision.case import Case, draws_range, evidence, figures
 from core.records import AACheck, Accuracy, Finding, Verdict
 
+MOST_CALIBRATION = 200
+"""Samples that a split sets aside for calibration at the most."""
+
 
 def implausible(case: Case, errors: Sequence[Finding]) -> Verdict:
     """The baseline or the dataset cannot carry a verdict."""
@@ -71,16 +74,25 @@ def too_busy(case: Case, aa_check: AACheck | None) -> Verdict:
 def unsteady(case: Case, item: Assessment) -> Verdict:
     """A candidate that passes, and would not with other samples to calibrate it."""
     name, limit = item.candidate.id, case.policy.max_drop_points
+    calibration = case.dataset.splits.calibration
+    if calibration < MOST_CALIBRATION:
+        sentence = "Add calibration samples"
+        step = (
+            f"Add samples, so that more than {calibration:,} are there to calibrate with: the "
+            "ranges then depend less on which are drawn."
+        )
+    else:
+        sentence = "Look for a steadier recipe"
+        step = (
+            f"More samples do not help, as {calibration:,} calibrate already: keep the baseline, "
+            "or allow a larger drop."
+        )
     return _about(
         case,
         item,
-        f"Add calibration samples before you ship {name}: calibrated with other halves of the "
-        f"calibration samples it drops {draws_range(item.candidate)}, and you allow "
-        f"{explain.points(limit)}.",
-        (
-            f"Add samples, so that more than {case.dataset.splits.calibration:,} are there to "
-            "calibrate with: the ranges then depend less on which are drawn.",
-        ),
+        f"{sentence} before you ship {name}: calibrated with other halves of the calibration "
+        f"samples it drops {draws_range(item.candidate)}, and you allow {explain.points(limit)}.",
+        (step,),
     )
 
 

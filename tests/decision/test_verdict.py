@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from core.datasets.split import MAX_CALIBRATION
 from core.decision import choose, decide
+from core.decision.withheld import MOST_CALIBRATION
 from core.records import (
     AACheck,
     ClassAccuracy,
@@ -330,14 +332,23 @@ def test_fp16_says_what_int8_lacked() -> None:
 
 
 def test_unsteady_calibration_is_said_with_its_figures():
-    verdict = decide(**facts(candidate(draws=(0.2, 0.7, 1.6))))
+    given = facts(candidate(draws=(0.2, 0.7, 1.6)))
+    few = replace(given["dataset"], splits=replace(build.SPLITS, calibration=120))
+    verdict = decide(**{**given, "dataset": few})
     assert verdict.sentence == (
         "Add calibration samples before you ship int8_static: calibrated with other halves of "
         "the calibration samples it drops 0.2 to 1.6 points, and you allow 1.0 points."
     )
     assert any("1 of 3 times more than the 1.0 points" in reason for reason in verdict.reasons)
-    assert "more than 200 are there to calibrate with" in verdict.next_steps[0]
+    assert "more than 120 are there to calibrate with" in verdict.next_steps[0]
     assert any("drop were 1.6 points (now 1.0 points)" in line for line in verdict.would_change)
+
+
+def test_samples_that_would_not_be_calibrated_with_are_not_asked_for():
+    assert MOST_CALIBRATION == MAX_CALIBRATION
+    verdict = decide(**facts(candidate(draws=(0.2, 0.7, 1.6))))
+    assert verdict.sentence.startswith("Look for a steadier recipe before you ship int8_static:")
+    assert "More samples do not help, as 200 calibrate already" in verdict.next_steps[0]
 
 
 def test_steady_calibration_is_a_reason():
