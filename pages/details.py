@@ -1,4 +1,4 @@
-"""What stands behind the comparison: other metrics, each class, other threads and batches."""
+"""What stands behind the comparison: all metrics, each class, start-up, threads and batches."""
 
 import streamlit as st
 
@@ -97,6 +97,37 @@ def _baseline(result: Evaluation, accuracy: Accuracy) -> Accuracy:
         if own is not None and own.split == accuracy.split:
             return own
     return accuracy
+
+
+def show_footprint(result: Evaluation) -> None:
+    """What a new replica takes: time to its first answer, in parts, and memory."""
+    rows = [footprint_row(row) for row in result.candidates if row.cold_start_ms is not None]
+    if not rows:
+        return
+    with st.expander("Cold start and memory in detail", icon=":material/rocket:"):
+        st.caption(
+            "From an empty process to the first answer, each in fresh processes that took turns. "
+            "Memory: what serving the model adds to an empty runtime at its peak."
+        )
+        st.dataframe(rows, hide_index=True, alt="Cold start and memory of each model")
+
+
+def footprint_row(candidate: Candidate) -> dict[str, str]:
+    """A model's cold start with its parts, and its memory."""
+    cold = candidate.cold_start_ms
+    assert cold is not None
+    row = {
+        "candidate": candidate.id,
+        "cold start": explain.milliseconds(cold.value),
+        "interval": f"{explain.milliseconds(cold.low)} to {explain.milliseconds(cold.high)}",
+        "session creation": explain.milliseconds(cold.session_ms),
+        "first run": explain.milliseconds(cold.first_run_ms),
+        "processes": str(cold.processes),
+        "memory": explain.size(candidate.peak_rss_bytes) if candidate.peak_rss_bytes else "-",
+    }
+    if cold.download_ms is not None:
+        row["download"] = explain.milliseconds(cold.download_ms)
+    return row
 
 
 def show_sweep(result: Evaluation) -> None:

@@ -86,7 +86,10 @@ def show_comparison(result: Evaluation) -> None:
             key="drop",
             alt="Accuracy drop of each candidate against the allowed drop",
         )
+    if result.sample_plan is not None:
+        st.caption(frame.escaped(explain.sample_plan(result.sample_plan)))
     details.show_accuracy_details(result)
+    details.show_footprint(result)
     details.show_sweep(result)
     show_machine(result)
 

@@ -109,10 +109,28 @@ def test_shows_every_metric_and_every_class(house: House) -> None:
     assert classes["right to wrong"].sum() == row.accuracy.right_to_wrong
 
 
+def test_shows_the_parts_of_a_cold_start(house: House) -> None:
+    result = house.measured.result
+    app = open_page("runs", house.finished())
+    table = app.dataframe[3].value.set_index("candidate")
+    for candidate in result.candidates:
+        row, cold = table.loc[candidate.id], candidate.cold_start_ms
+        assert row["session creation"] == explain.milliseconds(cold.session_ms)
+        assert row["first run"] == explain.milliseconds(cold.first_run_ms)
+        assert row["processes"] == "10"
+    assert "download" not in table  # no bandwidth was stated
+
+
+def test_says_again_whether_the_data_was_enough(house: House) -> None:
+    plan = house.measured.result.sample_plan
+    assert plan.flips_seen_on == house.measured.dataset.splits.search
+    assert explain.sample_plan(plan) in texts(open_page("runs", house.finished()))
+
+
 def test_shows_other_threads_and_batch_sizes(house: House) -> None:
     result = house.measured.result
     app = open_page("runs", house.finished())
-    table = app.dataframe[3].value
+    table = app.dataframe[4].value
     assert len(table) == len(result.sweep) > 1
     assert list(table["threads"]).count("1 (as you serve)") == 1
     for (_, row), point in zip(table.iterrows(), result.sweep, strict=True):
