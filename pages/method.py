@@ -151,17 +151,18 @@ def policy_form(id: str, policy: Policy, *, disabled: bool) -> Policy:
 
 def expectation_form(id: str, request: Request, *, disabled: bool) -> float | None:
     """What the team knows of its model, which the baseline is held against."""
-    percent = st.number_input(
-        "Accuracy you expect of your model, % (optional)",
-        min_value=0.1,
-        max_value=100.0,
-        value=None if request.expected_accuracy is None else 100 * request.expected_accuracy,
-        key=f"expected-{id}",
-        placeholder="not known",
-        help="If the baseline is far below it, something is wrong with the preprocessing or the "
-        "labels, and the evaluation stops and says so.",
-        disabled=disabled,
-    )
+    with st.grid(3):
+        percent = st.number_input(
+            "Accuracy you expect of your model, % (optional)",
+            min_value=0.1,
+            max_value=100.0,
+            value=None if request.expected_accuracy is None else 100 * request.expected_accuracy,
+            key=f"expected-{id}",
+            placeholder="not known",
+            help="If the baseline is far below it, something is wrong with the preprocessing or "
+            "the labels, and the evaluation stops and says so.",
+            disabled=disabled,
+        )
     return None if percent is None else percent / 100
 
 

@@ -35,14 +35,13 @@ def plan_samples(
         flip_rate: Share of answers expected to change between right and wrong.
         flips_seen_on: Samples on which that share was observed; 0: it is assumed.
     """
-    samples = splits.calibration + splits.search + splits.confirm
     threshold, confidence = policy.max_drop_points, policy.confidence
     likely, very_likely = (
         samples_for_power(threshold, confidence, power=power, flip_rate=flip_rate)
         for power in (0.8, 0.9)
     )
     return SamplePlan(
-        samples=samples,
+        samples=splits.calibration + splits.search + splits.confirm,
         confirm_samples=splits.confirm,
         threshold_points=threshold,
         provable_points=smallest_provable_drop(splits.confirm, confidence),
@@ -50,9 +49,9 @@ def plan_samples(
         flip_rate=flip_rate,
         flips_seen_on=flips_seen_on,
         likely_confirm_samples=likely,
-        likely_samples=likely and _round_up(ceil(likely * samples / splits.confirm)),
+        likely_samples=_of_dataset(likely, splits),
         very_likely_confirm_samples=very_likely,
-        very_likely_samples=very_likely and ceil(very_likely * samples / splits.confirm),
+        very_likely_samples=_of_dataset(very_likely, splits),
     )
 
 
@@ -202,6 +201,14 @@ def _needed(accuracy: Accuracy, policy: Policy) -> int | None:
 def _flip_rate(accuracy: Accuracy) -> float:
     """The observed one with half a flip more: none seen does not mean that there are none."""
     return (accuracy.right_to_wrong + accuracy.wrong_to_right + 0.5) / (accuracy.samples + 1)
+
+
+def _of_dataset(confirm_samples: int | None, splits: Splits) -> int | None:
+    """The dataset whose confirm split has so many samples, its shares as they are."""
+    if confirm_samples is None:
+        return None
+    samples = splits.calibration + splits.search + splits.confirm
+    return _round_up(ceil(confirm_samples * samples / splits.confirm))
 
 
 def _round_up(samples: int) -> int:
