@@ -136,7 +136,7 @@ def show_sweep(result: Evaluation) -> None:
         return
     st.subheader("Other threads and batch sizes")
     st.caption(
-        "p50 of one run, and samples a second of one session that is never idle. More threads are "
+        "p50 of one run, and the throughput of one session that is never idle. More threads are "
         "sometimes the simpler way to be fast, where cores are idle."
     )
     st.dataframe(
@@ -156,7 +156,7 @@ def sweep_row(point: SweepPoint, result: Evaluation) -> dict[str, str]:
     }
     for name, p50 in point.p50_ms.items():
         row[f"{name}, p50"] = explain.milliseconds(p50.value)
-        row[f"{name}, samples/s"] = explain.big_number(round(point.samples_per_s[name]))
+        row[f"{name}, throughput"] = explain.rate(point.samples_per_s[name])
     for name, ratio in point.speedup.items():
         if name != "baseline":
             row["speed-up"] = explain.speed_short(ratio)
