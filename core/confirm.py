@@ -12,22 +12,25 @@ from functools import reduce
 from pathlib import Path
 
 from core import sandbox
-from core.accuracy import Predictions, baseline_accuracy, gate_together, paired_accuracy
+from core.accuracy import (
+    Predictions,
+    baseline_accuracy,
+    bound_and_gate,
+    count_flips,
+    gate_together,
+)
 from core.bench import BASELINE, Baseline, Bench, Confirmation, SharedGate
 from core.measurement import measure_latency, measure_sweep
-from core.quantization import make_candidate
 from core.records import (
-    Accuracy,
     BadInput,
     Candidate,
     Estimate,
-    GatedOn,
     Recipe,
     Report,
     SplitName,
     SweepPoint,
 )
-from core.steps import answers_of, labels_of, part
+from core.steps import accuracy_on, answers_of, labels_of, make_file, part, paths_of
 
 CALIBRATION_DRAWS = 3
 """Draws of half of the calibration samples each, whose ranges are tried beside the full ones."""
@@ -44,7 +47,7 @@ def gate_on_all(
     """Gates every candidate in the running on *search* and *confirm* together."""
     running = in_the_running(candidates)
     share = 1 / max(len(running), 1)
-    before = baseline.search.join(baseline.confirm)
+    before = _of_baseline(baseline, BOTH)
     after = {
         row.id: _answers(bench, bench.path_of(row.id), BOTH, part(report, number * share, share))
         for number, row in enumerate(running)
@@ -91,13 +94,16 @@ def confirm_candidate(
 
     Where all candidates were gated together, *confirm* has been looked at; that gate stands.
     """
-    path = bench.path_of(chosen.id)
     if gate is None:
-        ours, theirs = _gated(bench, path, baseline, CONFIRM, part(report, 0.0, 0.3))
+        before = baseline.confirm
+        after = answers_of(bench, bench.path_of(chosen.id), "confirm", part(report, 0.0, 0.3))
+        labels = labels_of(bench, "confirm")
+        ours = baseline_accuracy(labels, before.classes, split="confirm", ranks=before.ranks)
+        theirs = accuracy_on(bench, "confirm", before, after)
     else:
         ours, theirs = gate.baseline, gate.candidates[chosen.id]
     latency = measure_latency(
-        {BASELINE.id: bench.model, chosen.id: path},
+        paths_of(bench, [chosen]),
         bench.prepared,
         bench.request.deployment,
         effort=bench.request.effort,
@@ -149,23 +155,20 @@ def redraw_calibration(
     """
     half = replace(recipe, calibration_samples=recipe.calibration_samples // 2)
     target = bench.folder / "draws" / "candidate.onnx"
-    share = 1 / CALIBRATION_DRAWS
+    labels, before = _labels(bench, splits), _of_baseline(baseline, splits)
+    policy, share = bench.request.policy, 1 / CALIBRATION_DRAWS
     drops = []
     try:
         for number in range(CALIBRATION_DRAWS):
-            sandbox.call(
-                make_candidate,
-                bench.model,
-                half,
-                bench.prepared,
-                target,
-                bench.request.seed + 1 + number,
-                bench.request.deployment,
-                report=part(report, number * share, share / 2),
+            making = part(report, number * share, share / 2)
+            make_file(bench, half, target, bench.request.seed + 1 + number, making)
+            answering = part(report, (number + 0.5) * share, share / 2)
+            after = _answers(bench, target, splits, answering)
+            lost, won = count_flips(labels, before.classes, after.classes)
+            drop, _ = bound_and_gate(
+                lost, won, len(labels), policy.max_drop_points, policy.confidence
             )
-            answered = part(report, (number + 0.5) * share, share / 2)
-            _, drawn = _gated(bench, target, baseline, splits, answered)
-            drops.append(drawn.drop_points)
+            drops.append(drop)
     except (BadInput, sandbox.SandboxFailure) as failure:
         _log.warning("The calibration was not repeated: %s", failure)
         return ()
@@ -186,11 +189,15 @@ def sweep(
     The one that was chosen, or, where none was, the fastest. No outcome rests on them: where
     they cannot be measured they are missing, and that is all.
     """
-    timed = [row for row in candidates if row.latency is not None and row.id != BASELINE.id]
-    names = [chosen] if chosen else [row.id for row in sorted(timed, key=_speedup)[-1:]]
+    speedups = {
+        row.id: row.latency.speedup.ratio
+        for row in candidates
+        if row.latency is not None and row.id != BASELINE.id
+    }
+    compared = chosen or max(speedups, key=speedups.__getitem__, default=None)
     try:
         return measure_sweep(
-            {BASELINE.id: bench.model, **{name: bench.path_of(name) for name in names}},
+            paths_of(bench, [row for row in candidates if row.id == compared]),
             bench.prepared,
             bench.request.deployment,
             seed=bench.request.seed,
@@ -202,32 +209,9 @@ def sweep(
         return ()
 
 
-def _speedup(candidate: Candidate) -> float:
-    return candidate.latency.speedup.ratio if candidate.latency is not None else 0.0
-
-
-def _gated(
-    bench: Bench, path: Path, baseline: Baseline, splits: Sequence[SplitName], report: Report
-) -> tuple[Accuracy, Accuracy]:
-    """Accuracy of the baseline and of a file on one split, or on both together."""
-    both = tuple(splits) == BOTH
-    before = baseline.search.join(baseline.confirm) if both else baseline.confirm
-    after = _answers(bench, path, splits, report)
-    labels, policy = _labels(bench, splits), bench.request.policy
-    split: GatedOn = "search+confirm" if both else "confirm"
-    return (
-        baseline_accuracy(labels, before.classes, split=split, ranks=before.ranks),
-        paired_accuracy(
-            labels,
-            before.classes,
-            after.classes,
-            split=split,
-            threshold_points=policy.max_drop_points,
-            confidence=policy.confidence,
-            baseline_ranks=before.ranks,
-            ranks=after.ranks,
-        ),
-    )
+def _of_baseline(baseline: Baseline, splits: Sequence[SplitName]) -> Predictions:
+    """The baseline's answers on the gated splits, in the order of the samples."""
+    return baseline.search.join(baseline.confirm) if "search" in splits else baseline.confirm
 
 
 def _answers(bench: Bench, path: Path, splits: Sequence[SplitName], report: Report) -> Predictions:

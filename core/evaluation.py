@@ -94,9 +94,7 @@ def evaluate(
         sample_plan = None
         for recipe in recipes:
             candidates.append(_candidate(bench, recipe, baseline, journal))
-            sample_plan = sample_plan or _plan_again(bench, candidates[-1], guidance)
-            if sample_plan is not None:
-                journal.note(explain.sample_plan(sample_plan))
+            sample_plan = sample_plan or _plan_again(bench, candidates[-1], guidance, journal)
         if baseline.plausible:
             comparison = journal.step(
                 "latency",
@@ -176,12 +174,16 @@ def _candidate(bench: Bench, recipe: Recipe, baseline: Baseline, journal: Journa
     return candidate
 
 
-def _plan_again(bench: Bench, candidate: Candidate, guidance: Guidance) -> SamplePlan | None:
-    """What the data can prove, from the flips of the first candidate of the advised method."""
+def _plan_again(
+    bench: Bench, candidate: Candidate, guidance: Guidance, journal: Journal
+) -> SamplePlan | None:
+    """Says what the data can prove, from the flips of a candidate of the advised method."""
     if candidate.recipe.method != guidance.method or candidate.search_accuracy is None:
         return None
     splits, policy = bench.prepared.profile.splits, bench.request.policy
-    return observed_plan(splits, policy, candidate.search_accuracy)
+    plan = observed_plan(splits, policy, candidate.search_accuracy)
+    journal.note(explain.sample_plan(plan))
+    return plan
 
 
 def _gate_together(

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.journal import PlannedStep
+from core.protocol import RUNS
 from core.records import Recipe, Request, Splits
 
-_RUNS = {"quick": 300, "standard": 1000, "thorough": 5000}
 _TYPICAL_MS = 10.0
 SWEEP_SHARE = 0.1
 """Part of the time budget that other threads and batch sizes may take."""
@@ -43,7 +43,7 @@ def plan_steps(
     """
     run = p50_ms / 1000
     count = 4 if recipes is None else len(recipes)
-    runs = _RUNS[request.effort]
+    runs = RUNS[request.effort]
     gated = (splits.search + splits.confirm) * run
     sweep_s = SWEEP_SHARE * request.time_budget_s
     making = [

@@ -178,6 +178,11 @@ class Splits:
     search: int
     confirm: int
 
+    @property
+    def samples(self) -> int:
+        """Of all parts together."""
+        return self.calibration + self.search + self.confirm
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetProfile:
@@ -337,6 +342,16 @@ class ClassAccuracy:
     p_holm: float | None
     """One-sided exact p-value that it loses nothing, corrected by Holm for the number of
     classes. None for the baseline."""
+
+    @property
+    def lost(self) -> float:
+        """Share of right answers lost against the baseline; negative where some were gained."""
+        return (self.right_to_wrong - self.wrong_to_right) / self.samples
+
+    @property
+    def baseline_value(self) -> float:
+        """Share of right answers that the baseline gives on the same samples, 0 to 1."""
+        return self.value + self.lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

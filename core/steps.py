@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from core import sandbox
 from core.accuracy import (
@@ -142,7 +143,7 @@ def try_recipe(bench: Bench, recipe: Recipe, baseline: Baseline, report: Report)
             status="failed",
             reason="Its outputs contain NaN or infinite values.",
         )
-    accuracy = _accuracy(bench, baseline.search, answers)
+    accuracy = accuracy_on(bench, "search", baseline.search, answers)
     too_much = accuracy.gate == "fail"
     return Candidate(
         id=recipe.id,
@@ -196,7 +197,7 @@ def compare_latency(
     points" is an answer, "it loses five points" is half of one.
     """
     latency = measure_latency(
-        _paths(bench, candidates),
+        paths_of(bench, candidates),
         bench.prepared,
         bench.request.deployment,
         effort=bench.request.effort,
@@ -221,7 +222,7 @@ def measure_footprint(bench: Bench, candidates: Sequence[Candidate], report: Rep
 
     No verdict rests on them: where they cannot be measured they are missing, and that is all.
     """
-    paths = _paths(bench, candidates)
+    paths = paths_of(bench, candidates)
     deployment = bench.request.deployment
     try:
         return Footprint(
@@ -255,15 +256,18 @@ def with_measurements(
 
 def write_candidate(bench: Bench, recipe: Recipe, report: Report) -> MadeModel:
     """Makes the file of a recipe; the same bytes each time."""
-    target = bench.path_of(recipe.id)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    return make_file(bench, recipe, bench.path_of(recipe.id), bench.request.seed, report)
+
+
+def make_file(bench: Bench, recipe: Recipe, target: Path, seed: int, report: Report) -> MadeModel:
+    """Makes a recipe's model into a file; the seed decides which samples calibrate it."""
     return sandbox.call(
         make_candidate,
         bench.model,
         recipe,
         bench.prepared,
         target,
-        bench.request.seed,
+        seed,
         bench.request.deployment,
         report=report,
     )
@@ -282,30 +286,34 @@ def answers_of(bench: Bench, model: Path, split: SplitName, report: Report) -> P
     )
 
 
-def part(report: Report, start: float, share: float) -> Report:
-    """A report whose 0..1 is a part of another's."""
-    return lambda fraction, words: report(start + share * fraction, words)
-
-
-def _paths(bench: Bench, candidates: Sequence[Candidate]) -> dict[str, Path]:
-    return {BASELINE.id: bench.model} | {
-        candidate.id: bench.folder / candidate.file
-        for candidate in candidates
-        if candidate.file is not None
-    }
-
-
-def _accuracy(bench: Bench, baseline: Predictions, candidate: Predictions) -> Accuracy:
+def accuracy_on(
+    bench: Bench, split: Literal["search", "confirm"], baseline: Predictions, candidate: Predictions
+) -> Accuracy:
+    """A candidate's accuracy on a split, gated under the policy."""
     return paired_accuracy(
-        labels_of(bench, "search"),
+        labels_of(bench, split),
         baseline.classes,
         candidate.classes,
-        split="search",
+        split=split,
         threshold_points=bench.request.policy.max_drop_points,
         confidence=bench.request.policy.confidence,
         baseline_ranks=baseline.ranks,
         ranks=candidate.ranks,
     )
+
+
+def part(report: Report, start: float, share: float) -> Report:
+    """A report whose 0..1 is a part of another's."""
+    return lambda fraction, words: report(start + share * fraction, words)
+
+
+def paths_of(bench: Bench, candidates: Sequence[Candidate]) -> dict[str, Path]:
+    """The files of the baseline and of the candidates that were made, by id."""
+    return {BASELINE.id: bench.model} | {
+        candidate.id: bench.folder / candidate.file
+        for candidate in candidates
+        if candidate.file is not None
+    }
 
 
 def _rejection(accuracy: Accuracy, bench: Bench) -> str:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.decision import explain
-from core.records import Accuracy, Candidate, Evaluation, MetricName, SweepPoint
+from core.records import Candidate, Evaluation, MetricName, SweepPoint
 
 _METRICS: dict[MetricName, str] = {
     "balanced_accuracy": "balanced",
@@ -74,13 +74,12 @@ def class_rows(candidate: Candidate, result: Evaluation) -> list[dict[str, objec
     """Each class with samples, those that lost most first."""
     accuracy = candidate.accuracy
     assert accuracy is not None
-    before = {row.label: row.value for row in _baseline(result, accuracy).classes}
     rows = sorted(accuracy.classes, key=lambda row: row.wrong_to_right - row.right_to_wrong)
     return [
         {
             "class": result.dataset.class_names[row.label],
             "samples": row.samples,
-            "baseline": explain.percent(before[row.label]) if row.label in before else "-",
+            "baseline": explain.percent(row.baseline_value),
             "candidate": explain.percent(row.value),
             "right to wrong": row.right_to_wrong,
             "wrong to right": row.wrong_to_right,
@@ -88,15 +87,6 @@ def class_rows(candidate: Candidate, result: Evaluation) -> list[dict[str, objec
         }
         for row in rows
     ]
-
-
-def _baseline(result: Evaluation, accuracy: Accuracy) -> Accuracy:
-    """The baseline on the same samples."""
-    row = result.candidates[0]
-    for own in (row.accuracy, row.search_accuracy):
-        if own is not None and own.split == accuracy.split:
-            return own
-    return accuracy
 
 
 def show_footprint(result: Evaluation) -> None:

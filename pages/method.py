@@ -8,6 +8,7 @@ import streamlit as st
 from core.accuracy import plan_samples
 from core.decision import explain, guide, method_warning
 from core.jobs import submit
+from core.protocol import RUNS
 from core.records import (
     BadInput,
     DatasetProfile,
@@ -25,9 +26,9 @@ from pages import frame
 from pages.profiles import METHODS
 
 _EFFORTS: dict[Effort, str] = {
-    "quick": "Quick: 300 runs a model, no p99",
-    "standard": "Standard: 1,000 runs a model",
-    "thorough": "Thorough: 5,000 runs a model",
+    "quick": f"Quick: {RUNS['quick']:,} runs a model, no p99",
+    "standard": f"Standard: {RUNS['standard']:,} runs a model",
+    "thorough": f"Thorough: {RUNS['thorough']:,} runs a model",
 }
 _GAINS: dict[Gain, str] = {"speed": "Faster answers", "size": "A smaller file"}
 _CHOICES: tuple[Method, ...] = tuple(method for method in get_args(Method) if method != "none")

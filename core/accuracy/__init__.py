@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from core.accuracy.baseline import check_baseline
 from core.accuracy.finder import FinderScore, score_presets
-from core.accuracy.paired import baseline_accuracy, paired_accuracy
+from core.accuracy.paired import (
+    baseline_accuracy,
+    bound_and_gate,
+    count_flips,
+    paired_accuracy,
+)
 from core.accuracy.planner import observed_plan, plan_samples, samples_needed
 from core.accuracy.predict import Predictions, predict
 from core.accuracy.shared_gate import gate_together, shares_samples
@@ -13,7 +18,9 @@ __all__ = [
     "FinderScore",
     "Predictions",
     "baseline_accuracy",
+    "bound_and_gate",
     "check_baseline",
+    "count_flips",
     "gate_together",
     "observed_plan",
     "paired_accuracy",

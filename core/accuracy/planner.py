@@ -12,6 +12,7 @@ from math import ceil, log, log1p, sqrt
 from statistics import NormalDist
 
 from core.accuracy.bounds import drop_upper, passing_outcomes, probability
+from core.protocol import round_up
 from core.records import Accuracy, Candidate, Policy, SamplePlan, Splits
 
 EXPECTED_FLIP_RATE = 0.02
@@ -41,7 +42,7 @@ def plan_samples(
         for power in (0.8, 0.9)
     )
     return SamplePlan(
-        samples=splits.calibration + splits.search + splits.confirm,
+        samples=splits.samples,
         confirm_samples=splits.confirm,
         threshold_points=threshold,
         provable_points=smallest_provable_drop(splits.confirm, confidence),
@@ -148,7 +149,7 @@ def samples_for_power(
     first = variance * (z / room) ** 2
     least = least_samples(threshold_points, confidence) or 1
     if first > _EXACT_UP_TO:
-        return _round_up(ceil(first))
+        return round_up(ceil(first))
 
     def enough(samples: int) -> bool:
         found = gate_power(samples, threshold_points, confidence, flip_rate, drop_points)
@@ -156,13 +157,13 @@ def samples_for_power(
 
     low, high = least, max(ceil(first), least)
     if enough(low):
-        return _round_up(low) if low > least else least
+        return round_up(low) if low > least else least
     while not enough(high):
         low, high = high, ceil(high * 1.15)
     while high > 1.01 * low + 1:
         middle = round(sqrt(low * high))
         low, high = (low, middle) if enough(middle) else (middle, high)
-    return _round_up(high)
+    return round_up(high)
 
 
 def samples_needed(candidates: Iterable[Candidate], policy: Policy) -> dict[str, int]:
@@ -207,11 +208,4 @@ def _of_dataset(confirm_samples: int | None, splits: Splits) -> int | None:
     """The dataset whose confirm split has so many samples, its shares as they are."""
     if confirm_samples is None:
         return None
-    samples = splits.calibration + splits.search + splits.confirm
-    return _round_up(ceil(confirm_samples * samples / splits.confirm))
-
-
-def _round_up(samples: int) -> int:
-    """To two or three leading digits: the assumptions carry no more."""
-    step = int(10 ** max(len(str(samples)) - 3, 0))
-    return ceil(samples / step) * step
+    return round_up(ceil(confirm_samples * splits.samples / splits.confirm))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from core.protocol import MAX_CALIBRATION
 from core.records import BadInput, Splits
 
 MIN_SAMPLES = 10
 """Fewer cannot be parted into three splits that each say anything."""
 
 CALIBRATION_SHARE = 0.2
-MAX_CALIBRATION = 200
-"""MinMax ranges hardly move beyond some hundred samples; the rest is worth more as evidence."""
 
 Indices = NDArray[np.int64]
 

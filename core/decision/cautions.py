@@ -26,7 +26,7 @@ def class_lines(item: Assessment, case: Case) -> tuple[str, ...]:
     """The classes that lose more than chance explains, the worst first, in one line each."""
     accuracy = item.accuracy
     return tuple(
-        f"Class {_name(each, case)} goes from {explain.percent(each.value + _lost(each))} to "
+        f"Class {_name(each, case)} goes from {explain.percent(each.baseline_value)} to "
         f"{explain.percent(each.value)} of {explain.count(each.samples, 'sample')}, more than "
         f"chance explains after Holm's correction for "
         f"{explain.count(len(accuracy.classes), 'class')}."
@@ -71,14 +71,9 @@ def _worse(item: Assessment) -> list[ClassAccuracy]:
     found = [
         each
         for each in classes
-        if each.p_holm is not None and each.p_holm <= _SIGNIFICANT and _lost(each) > 0
+        if each.p_holm is not None and each.p_holm <= _SIGNIFICANT and each.lost > 0
     ]
-    return sorted(found, key=lambda each: (-_lost(each), each.label))[:_MOST]
-
-
-def _lost(each: ClassAccuracy) -> float:
-    """Share of right answers that the class lost."""
-    return (each.right_to_wrong - each.wrong_to_right) / each.samples
+    return sorted(found, key=lambda each: (-each.lost, each.label))[:_MOST]
 
 
 def _name(each: ClassAccuracy, case: Case) -> str:

@@ -7,6 +7,7 @@ from math import ceil, floor
 from core.decision import explain, rounds
 from core.decision.assess import Assessment
 from core.decision.case import Case
+from core.protocol import round_up
 from core.records import Accuracy
 
 
@@ -63,14 +64,13 @@ def samples_to_add(item: Assessment, case: Case) -> str | None:
     if needed is None or item.accuracy is None:
         return None
     splits = case.dataset.splits
-    samples = splits.calibration + splits.search + splits.confirm
     have = max(splits.confirm, 1)
     # With too few confirm samples the evaluation may not even have come to use them.
-    whole = rounds.round_up(ceil(samples * needed / have))
+    whole = round_up(ceil(splits.samples * needed / have))
     return (
-        f"With about {explain.count(whole, 'sample')} instead of {samples:,} ({needed:,} of them "
-        f"for the last check), {item.candidate.id} would pass in 8 of 10 evaluations if its "
-        "answers keep changing as they did."
+        f"With about {explain.count(whole, 'sample')} instead of {splits.samples:,} ({needed:,} "
+        f"of them for the last check), {item.candidate.id} would pass in 8 of 10 evaluations if "
+        "its answers keep changing as they did."
     )
 
 

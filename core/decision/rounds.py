@@ -6,21 +6,12 @@ limit, while the ratio stays, takes ``((ratio - low) / (ratio - limit))**2`` tim
 
 from __future__ import annotations
 
-from math import ceil, sqrt
-from typing import Final
+from math import sqrt
 
 from core.decision import explain
 from core.decision.assess import Assessment
-from core.records import AACheck, Effort, Gain, Ratio
-
-RUNS: Final[dict[Effort, int]] = {"quick": 300, "standard": 1_000, "thorough": 5_000}
-"""Timed runs of each model, by effort."""
-
-AA_BAND: Final = 0.05
-"""How far from 1 either end of the A/A interval may lie."""
-
-_AA_MARGIN = 0.01
-"""How far from 1 the A/A ratio may lie where its interval does not contain 1."""
+from core.protocol import AA_BAND, AA_MARGIN, RUNS, round_up
+from core.records import AACheck, Gain, Ratio
 
 _MOST = 1_000_000
 """Runs; nobody makes more, so a larger number says nothing."""
@@ -55,7 +46,7 @@ def aa_runs_needed(check: AACheck, runs: int) -> int | None:
     needed = round_up(int(runs * times**2) + 1)
     narrower = sqrt(runs / needed)
     reach = (check.ratio - check.low if check.ratio > 1 else check.high - check.ratio) * narrower
-    contains = abs(check.ratio - 1) <= max(reach, _AA_MARGIN)
+    contains = abs(check.ratio - 1) <= max(reach, AA_MARGIN)
     return needed if contains else None
 
 
@@ -97,12 +88,6 @@ def where(runs: int) -> str:
         f"Measure on a quieter machine: on this one it takes {_about(runs).lower()} runs, and the "
         f"thorough effort makes {RUNS['thorough']:,}."
     )
-
-
-def round_up(number: int) -> int:
-    """To three leading digits: what is planned carries no more."""
-    step = int(10 ** max(len(str(number)) - 3, 0))
-    return ceil(number / step) * step
 
 
 def _about(runs: int) -> str:

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from core.decision import changes, explain, lines, rounds, sweep
 from core.decision.assess import Assessment
 from core.decision.case import Case, draws_range, evidence, figures
+from core.protocol import AA_BAND, MAX_CALIBRATION
 from core.records import AACheck, Accuracy, Finding, Verdict
-
-MOST_CALIBRATION = 200
-"""Samples that a split sets aside for calibration at the most."""
 
 
 def implausible(case: Case, errors: Sequence[Finding]) -> Verdict:
@@ -45,7 +43,7 @@ def too_busy(case: Case, aa_check: AACheck | None) -> Verdict:
             ("Evaluate again with a larger time budget.",),
         )
     ratio = f"{explain.times(aa_check.ratio)} ({aa_check.low:.3f} to {aa_check.high:.3f})"
-    band = f"{1 - rounds.AA_BAND:.2f} and {1 + rounds.AA_BAND:.2f}"
+    band = f"{1 - AA_BAND:.2f} and {1 + AA_BAND:.2f}"
     runs = case.baseline.latency.runs if case.baseline.latency is not None else 0
     needed = rounds.aa_runs_needed(aa_check, runs)
     quieter = "Stop other work on this machine, or use another, and evaluate again."
@@ -75,7 +73,7 @@ def unsteady(case: Case, item: Assessment) -> Verdict:
     """A candidate that passes, and would not with other samples to calibrate it."""
     name, limit = item.candidate.id, case.policy.max_drop_points
     calibration = case.dataset.splits.calibration
-    if calibration < MOST_CALIBRATION:
+    if calibration < MAX_CALIBRATION:
         sentence = "Add calibration samples"
         step = (
             f"Add samples, so that more than {calibration:,} are there to calibrate with: the "

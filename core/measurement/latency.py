@@ -96,7 +96,7 @@ def measure_latency(
             prepared,
             deployment,
             limits=patient_limits(budget_s, deployment.threads),
-            report=_part(report, 0.0, _PILOT_SHARE),
+            report=part(report, 0.0, _PILOT_SHARE),
             cpus=cores,
         )
         pilot_s = sum(cost.open_s + 25 * cost.run_s for cost in costs.values())
@@ -150,7 +150,7 @@ def _run_groups(
                     seed,
                     Path(folder),
                     limits=patient_limits(schedule.group_s, deployment.threads),
-                    report=_part(report, _PILOT_SHARE + group * share, share),
+                    report=part(report, _PILOT_SHARE + group * share, share),
                     cpus=cores,
                 )
             )
@@ -162,7 +162,7 @@ def _run_groups(
     return {name: np.stack(groups) / 1e6 for name, groups in nanoseconds.items()}, records
 
 
-def _part(report: Report, start: float, share: float) -> Report:
+def part(report: Report, start: float, share: float) -> Report:
     """Returns a report for a part of the work."""
     # A process that has only just started has said nothing yet.
     return lambda fraction, words: report(start + share * fraction, words or _OPENING)

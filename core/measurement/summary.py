@@ -6,13 +6,11 @@ import numpy as np
 
 from core.measurement import statistics
 from core.measurement.statistics import Draws, Samples
+from core.protocol import AA_BAND, AA_MARGIN
 from core.records import AACheck, Latency, Ratio
 
 MIN_RUNS_FOR_P99 = 500
 """With fewer, the upper end of p99's interval is beyond the largest sample, or nearly so."""
-
-_AA_BAND = 0.05
-_AA_MARGIN = 0.01
 
 
 def summarise(baseline: Samples, samples: Samples, draws: Draws) -> Latency:
@@ -49,6 +47,6 @@ def check_itself(baseline: Samples, again: Samples, draws: Draws) -> AACheck:
     smallest useful gain of 10% cannot be mistaken for 1%.
     """
     ratio = statistics.speedup(baseline, again, draws)
-    within = ratio.low >= 1 - _AA_BAND and ratio.high <= 1 + _AA_BAND
-    contains = ratio.low <= 1 <= ratio.high or abs(ratio.ratio - 1) <= _AA_MARGIN
+    within = ratio.low >= 1 - AA_BAND and ratio.high <= 1 + AA_BAND
+    contains = ratio.low <= 1 <= ratio.high or abs(ratio.ratio - 1) <= AA_MARGIN
     return AACheck(ratio=ratio.ratio, low=ratio.low, high=ratio.high, passed=within and contains)

@@ -23,6 +23,7 @@ from core.measurement import statistics
 from core.measurement.cgroup import cpu_quota
 from core.measurement.cores import physical_cores, pinned_cores
 from core.measurement.grid import full_grid
+from core.measurement.latency import part
 from core.measurement.limits import patient_limits
 from core.measurement.lock import machine_lock
 from core.measurement.statistics import Samples
@@ -79,8 +80,7 @@ def measure_sweep(
             limits=patient_limits(
                 budget_s, most, memory_bytes=min(memory_bytes, Limits().memory_bytes)
             ),
-            # A process that has only just started has said nothing yet.
-            report=lambda fraction, words: report(fraction, words or "opening the models"),
+            report=part(report, 0.0, 1.0),
             cpus=pinned_cores(most),
         )
         samples = [

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from core.datasets.split import MAX_CALIBRATION
 from core.decision import choose, decide
-from core.decision.withheld import MOST_CALIBRATION
+from core.protocol import MAX_CALIBRATION
 from core.records import (
     AACheck,
     ClassAccuracy,
@@ -346,7 +345,7 @@ def test_unsteady_calibration_is_said_with_its_figures():
 
 
 def test_samples_that_would_not_be_calibrated_with_are_not_asked_for():
-    assert MOST_CALIBRATION == MAX_CALIBRATION
+    assert build.SPLITS.calibration == MAX_CALIBRATION
     verdict = decide(**facts(candidate(draws=(0.2, 0.7, 1.6))))
     assert verdict.sentence.startswith("Look for a steadier recipe before you ship int8_static:")
     assert "More samples do not help, as 200 calibrate already" in verdict.next_steps[0]

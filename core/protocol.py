@@ -1,0 +1,29 @@
+"""Numbers that parts of the core which do not know each other have to agree on."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Final
+
+from core.records import Effort
+
+RUNS: Final[dict[Effort, int]] = {"quick": 300, "standard": 1_000, "thorough": 5_000}
+"""Timed runs of each model, by effort."""
+
+AA_BAND: Final = 0.05
+"""How far from 1 either end of the A/A interval may lie."""
+
+AA_MARGIN: Final = 0.01
+"""How far from 1 the A/A ratio may lie where its interval does not contain 1."""
+
+MAX_CALIBRATION: Final = 200
+"""Samples that a split sets aside for calibration at the most.
+
+MinMax ranges hardly move beyond some hundred samples; the rest is worth more as evidence.
+"""
+
+
+def round_up(number: int) -> int:
+    """To three leading digits: samples and runs that are planned carry no more."""
+    step = int(10 ** max(len(str(number)) - 3, 0))
+    return ceil(number / step) * step
