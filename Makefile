@@ -3,11 +3,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test lint types unit browser bench clean
+.PHONY: help run test lint types unit browser bench bench-peers clean
 .NOTPARALLEL:             # whatever runs beside a measurement disturbs it
 
 help:                     ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 run: .venv/run.stamp      ## serve the app on http://localhost:8501
 	$(BIN)/python -m streamlit run app.py
@@ -30,6 +30,9 @@ browser: .venv/dev.stamp  ## the app in real Chromium; skipped without one, unle
 
 bench: .venv/dev.stamp    ## timings, as ratios; on request
 	$(PYTEST) -s -o python_files='bench_*.py' tests/benchmarks
+
+bench-peers: .venv/dev.stamp  ## other tools beside ours, each in its own environment: PEERS="MODEL --data DATA"
+	$(BIN)/python -m tests.benchmarks.peers $(or $(PEERS),core/example/digits.onnx --data core/example/digits.zip)
 
 clean:                    ## forget the environment and the caches, not the data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

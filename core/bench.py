@@ -9,6 +9,7 @@ from core.accuracy import Predictions
 from core.measurement import LatencyResult
 from core.records import (
     Accuracy,
+    Candidate,
     ColdStart,
     Finding,
     Machine,
@@ -49,6 +50,15 @@ class Baseline:
     def plausible(self) -> bool:
         """Whether its accuracy is one that a drop can be measured from."""
         return not any(finding.severity == "error" for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A candidate with its answers so far: to the first samples of *search*, or to all."""
+
+    candidate: Candidate
+    answers: Predictions | None
+    """None where there is no candidate to answer."""
 
 
 @dataclass(frozen=True, slots=True)

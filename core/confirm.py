@@ -73,7 +73,7 @@ def in_the_running(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 def count_made(candidates: Sequence[Candidate]) -> int:
     """How many candidates were made, also those that failed on *search*."""
-    return sum(row.file is not None for row in candidates)
+    return sum(row.sha256 is not None and row.id != BASELINE.id for row in candidates)
 
 
 def with_shared_gate(candidate: Candidate, gate: SharedGate) -> Candidate:
@@ -132,7 +132,7 @@ def with_confirmation(
 
 def can_redraw(recipe: Recipe) -> bool:
     """Whether a recipe depends on which samples calibrate it, and there are some to choose from."""
-    return recipe.method == "int8_static" and recipe.calibration_samples > 1
+    return recipe.calibration_samples > 1
 
 
 def redraw_calibration(

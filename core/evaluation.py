@@ -7,14 +7,15 @@ evaluation whose worker died goes on from there, on this machine or on another.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from core import confirm, sandbox, steps
-from core.accuracy import observed_plan, samples_needed, shares_samples
+from core.accuracy import samples_needed, shares_samples
 from core.bench import BASELINE, Baseline, Bench, Comparison, Confirmation, Footprint, SharedGate
-from core.decision import choose, decide, explain, guide
+from core.decision import choose, decide, guide, pareto_front
 from core.intake import locate_model, profile_model
-from core.journal import Journal
+from core.journal import Journal, PlannedStep
 from core.measurement import machine_lock
 from core.plan import SWEEP_SHARE, plan_steps
 from core.records import (
@@ -22,14 +23,13 @@ from core.records import (
     Candidate,
     Estimate,
     Evaluation,
-    Guidance,
     ModelProfile,
     PreparedData,
     Recipe,
     Request,
-    SamplePlan,
     SweepPoint,
 )
+from core.search import Search
 
 
 def evaluate(
@@ -88,13 +88,16 @@ def evaluate(
                 "recipes", tuple[Recipe, ...], lambda _report: steps.list_recipes(bench)
             )
         p50_ms = baseline.latency.latencies[BASELINE.id].p50_ms.value
-        journal.plan(plan_steps(request, recipes, p50_ms, prepared.profile.splits))
 
-        candidates = [steps.baseline_candidate(bench, baseline)]
-        sample_plan = None
-        for recipe in recipes:
-            candidates.append(_candidate(bench, recipe, baseline, journal))
-            sample_plan = sample_plan or _plan_again(bench, candidates[-1], guidance, journal)
+        def told(tried: Sequence[Recipe], planned: Sequence[PlannedStep]) -> None:
+            journal.plan(plan_steps(request, tried, p50_ms, prepared.profile.splits, planned))
+
+        told(recipes, ())
+        search = Search(bench, baseline, guidance, journal, told)
+        if recipes:
+            search.run(recipes, refining=not _shares(bench, len(recipes)))
+        candidates = [steps.baseline_candidate(bench, baseline), *search.finalists()]
+        steps.write_missing(bench, candidates, lambda _part, words: journal.announce(words))
         if baseline.plausible:
             comparison = journal.step(
                 "latency",
@@ -117,7 +120,9 @@ def evaluate(
         gate = _gate_together(bench, candidates, baseline, journal)
         if gate is not None:
             candidates = [confirm.with_shared_gate(row, gate) for row in candidates]
-        chosen = choose(tuple(candidates), request.policy) if baseline.plausible else None
+        chosen = None
+        if baseline.plausible:
+            chosen = choose(tuple(candidates), request.policy, search.safe)
         if chosen is not None:
             candidates, aa_check = _confirm(bench, candidates, chosen, baseline, gate, journal)
         sweep: tuple[SweepPoint, ...] = ()
@@ -144,7 +149,9 @@ def evaluate(
         candidates=tuple(candidates),
         aa_check=aa_check,
         sweep=sweep,
-        sample_plan=sample_plan,
+        sample_plan=search.sample_plan,
+        sensitivity=search.sensitivity,
+        front=pareto_front(candidates),
         verdict=decide(
             guidance=guidance,
             candidates=tuple(candidates),
@@ -161,43 +168,22 @@ def evaluate(
     )
 
 
-def _candidate(bench: Bench, recipe: Recipe, baseline: Baseline, journal: Journal) -> Candidate:
-    if journal.elapsed_s > 0.6 * bench.request.time_budget_s:
-        return steps.out_of_time(recipe)
-    candidate = journal.step(
-        f"make:{recipe.id}",
-        Candidate,
-        lambda report: steps.try_recipe(bench, recipe, baseline, report),
-    )
-    if candidate.file is not None and not (bench.folder / candidate.file).exists():
-        steps.write_candidate(bench, recipe, lambda _fraction, words: journal.announce(words))
-    return candidate
-
-
-def _plan_again(
-    bench: Bench, candidate: Candidate, guidance: Guidance, journal: Journal
-) -> SamplePlan | None:
-    """Says what the data can prove, from the flips of a candidate of the advised method."""
-    if candidate.recipe.method != guidance.method or candidate.search_accuracy is None:
-        return None
-    splits, policy = bench.prepared.profile.splits, bench.request.policy
-    plan = observed_plan(splits, policy, candidate.search_accuracy)
-    journal.note(explain.sample_plan(plan))
-    return plan
-
-
 def _gate_together(
     bench: Bench, candidates: list[Candidate], baseline: Baseline, journal: Journal
 ) -> SharedGate | None:
     """Gates all candidates at once where the confirm split alone could prove nothing."""
-    splits, made = bench.prepared.profile.splits, confirm.count_made(candidates)
-    if not shares_samples(splits, bench.request.policy, made):
+    if not _shares(bench, confirm.count_made(candidates)):
         return None
     return journal.step(
         "gate",
         SharedGate,
         lambda report: confirm.gate_on_all(bench, candidates, baseline, report),
     )
+
+
+def _shares(bench: Bench, made: int) -> bool:
+    """Whether so many candidates have to share all samples, as *confirm* is too small alone."""
+    return shares_samples(bench.prepared.profile.splits, bench.request.policy, made)
 
 
 def _confirm(

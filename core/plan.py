@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.decision.explain import recipe_title
 from core.journal import PlannedStep
-from core.protocol import RUNS
+from core.protocol import MOST_TIMED, RUNS
 from core.records import Recipe, Request, Splits
 
 _TYPICAL_MS = 10.0
@@ -17,21 +18,13 @@ SWEEP_SHARE = 0.1
 """Part of the time budget that other threads and batch sizes may take."""
 _TYPICAL_SPLITS = Splits(calibration=100, search=300, confirm=600)
 
-_TITLES = {
-    "float16": "FP16",
-    "int8_dynamic": "INT8 dynamic",
-    "int8_dynamic_selective": "INT8 dynamic, selective",
-    "int8_static": "INT8 static",
-    "int8_static_selective": "INT8 static, selective",
-    "int8_static_side_branches": "INT8 static, side branches in FP32",
-}
-
 
 def plan_steps(
     request: Request,
     recipes: Sequence[Recipe] | None = None,
     p50_ms: float = _TYPICAL_MS,
     splits: Splits = _TYPICAL_SPLITS,
+    search: Sequence[PlannedStep] | None = None,
 ) -> tuple[PlannedStep, ...]:
     """Lists the steps with their expected seconds.
 
@@ -40,20 +33,14 @@ def plan_steps(
         recipes: The recipes to be tried; None while they are not known.
         p50_ms: Latency of the baseline.
         splits: Sizes of the dataset's splits.
+        search: The steps of the search, as far as it knows them; None: one for each recipe.
     """
     run = p50_ms / 1000
-    count = 4 if recipes is None else len(recipes)
+    count = 4 if recipes is None else min(len(recipes), MOST_TIMED)
     runs = RUNS[request.effort]
     gated = (splits.search + splits.confirm) * run
     sweep_s = SWEEP_SHARE * request.time_budget_s
-    making = [
-        PlannedStep(
-            f"make:{recipe.id}",
-            title_of(recipe),
-            5 + (splits.calibration * 4 + splits.search) * run,
-        )
-        for recipe in recipes or ()
-    ]
+    making = list(search or [make_step(recipe, p50_ms, splits) for recipe in recipes or ()])
     if recipes is None:
         making = [
             PlannedStep("candidates", "Make and check the candidates", count * (5 + 700 * run))
@@ -82,6 +69,29 @@ def _repeated(
     return (PlannedStep("draws", "Calibrate with other samples", seconds),)
 
 
+def make_step(recipe: Recipe, p50_ms: float, splits: Splits) -> PlannedStep:
+    """Making a candidate and gating it on *search*."""
+    seconds = 5 + (splits.calibration * 2 + splits.search) * p50_ms / 1000
+    return PlannedStep(f"make:{recipe.id}", title_of(recipe), seconds)
+
+
+def check_step(recipe: Recipe, p50_ms: float, splits: Splits) -> PlannedStep:
+    """Answering the rest of *search* after a first look."""
+    title = f"Check {recipe_title(recipe)} on more samples"
+    return PlannedStep(f"check:{recipe.id}", title, 2 + splits.search * p50_ms / 1000)
+
+
+def blocks_step(p50_ms: float) -> PlannedStep:
+    """Looking at what each block costs in accuracy and time."""
+    return PlannedStep("blocks", "Find the blocks that cost accuracy or time", 10 + 2 * p50_ms)
+
+
+def rank_step(candidates: int, p50_ms: float) -> PlannedStep:
+    """Ranking more candidates than are timed in full."""
+    seconds = candidates * (2 + 0.072 * p50_ms)
+    return PlannedStep("rank", "Rank the candidates by speed", seconds)
+
+
 def title_of(recipe: Recipe) -> str:
     """The step's title for people."""
-    return f"Make and check {_TITLES.get(recipe.id, recipe.id)}"
+    return f"Make and check {recipe_title(recipe)}"

@@ -10,6 +10,9 @@ from core.records import Effort
 RUNS: Final[dict[Effort, int]] = {"quick": 300, "standard": 1_000, "thorough": 5_000}
 """Timed runs of each model, by effort."""
 
+MOST_TIMED: Final = 8
+"""Candidates that are timed in full; more would only make each round longer."""
+
 AA_BAND: Final = 0.05
 """How far from 1 either end of the A/A interval may lie."""
 

@@ -21,7 +21,9 @@ T = TypeVar("T")
 
 Family = Literal["cnn", "transformer", "rnn", "mlp", "tree_ensemble", "other"]
 Precision = Literal["float32", "float16", "int8"]
-Method = Literal["none", "float16", "int8_dynamic", "int8_static"]
+Method = Literal["none", "float16", "int8_dynamic", "int8_static", "int8_weight_only"]
+Calibration = Literal["minmax", "percentile", "entropy", "mse"]
+"""How an activation's range follows from its values on the calibration split."""
 Task = Literal["classification"]
 DataKind = Literal["class_folders", "labels_csv", "npz"]
 SplitName = Literal["calibration", "search", "confirm"]
@@ -276,12 +278,24 @@ class Recipe:
     per_channel: bool = True
     reduce_range: bool = False
     """Quantize weights to 7 bits, so that 16-bit sums cannot saturate on x86 without VNNI."""
-    calibration: Literal["minmax"] = "minmax"
+    calibration: Calibration = "minmax"
+    percentile: float = 99.99
+    """Of an activation's values, those that a percentile range holds; the rest is clipped."""
     calibration_samples: int = 0
     op_types: tuple[str, ...] = ()
     """Operator types that become INT8; empty for methods that take the whole graph."""
     left_in_float: tuple[str, ...] = ()
     """Names of nodes that stay FP32."""
+    fuse: bool = False
+    """Fuse attention, layer normalisation and GELU of a transformer first."""
+    equalize: bool = False
+    """Even out the channels of adjacent layers first (cross-layer equalisation)."""
+    smooth: float | None = None
+    """Share of the activations' outliers that goes into the weights first (SmoothQuant's alpha)."""
+    correct_bias: bool = False
+    """Take the mean error that quantization adds to each channel back out of its bias."""
+    block_size: int = 0
+    """Weights that share a scale along the input axis, for weight-only; 0: a whole row."""
     note: str = ""
     """Why this recipe is tried, or a warning to show beside it."""
 
@@ -397,6 +411,8 @@ class Candidate:
     accuracy: Accuracy | None = None
     """What the verdict rests on: the confirm split where it was gated there, else search."""
     search_accuracy: Accuracy | None = None
+    search_speedup: Ratio | None = None
+    """From a short interleaved run, by which the search ranks; the verdict never rests on it."""
     calibration_draws: tuple[Estimate, ...] = ()
     """Drop in points on the same samples as ``accuracy``, of the same recipe with its ranges
     from other draws of calibration samples; empty where that was not tried."""
@@ -457,6 +473,40 @@ class SweepPoint:
     """Throughput of one session that is never idle, by candidate."""
     speedup: dict[str, Ratio]
     """Against the baseline at the same point, by candidate; the baseline's own is 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockCost:
+    """What it costs to quantize one block: a layer with what onnxruntime runs along with it."""
+
+    name: str
+    """Of its layer's node."""
+    op_type: str
+    """Of its layer's node."""
+    nodes: tuple[str, ...]
+    weight_bytes: int
+    sqnr_db: float | None
+    """Signal to quantization noise at the block's output, with its own inputs in FP32."""
+    output_error: float | None
+    """Noise over signal at the model's output if only this block is quantized, without the mean
+    noise of all samples, which bias correction takes back. None where the recipe leaves the block
+    in FP32, or the time did not reach it."""
+    float_ms: float | None
+    """One run of the block in the FP32 model."""
+    int8_ms: float | None
+    """One run of the same nodes in the quantized model, conversions at its borders included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """Where a static recipe loses accuracy, and where it loses time, block by block."""
+
+    recipe: str
+    """Id of the recipe whose blocks these are."""
+    samples: int
+    """Calibration samples that the errors were measured on."""
+    blocks: tuple[BlockCost, ...]
+    """In the graph's order."""
 
 
 # --- what was decided ----------------------------------------------------------------------
@@ -544,6 +594,11 @@ class Evaluation:
     was confirmed (or is the fastest)."""
     sample_plan: SamplePlan | None = None
     """With the flip rate that the first candidate showed; None where none was checked."""
+    sensitivity: Sensitivity | None = None
+    """None where no static recipe needed it."""
+    front: tuple[str, ...] = ()
+    """Candidates that no other beats in latency, drop and size together (Pareto front), fastest
+    first; the baseline may be one of them."""
     verdict: Verdict
 
 

@@ -20,7 +20,7 @@ from core.accuracy import (
     paired_accuracy,
     predict,
 )
-from core.bench import BASELINE, Baseline, Bench, Comparison, Footprint, file_of
+from core.bench import BASELINE, Baseline, Bench, Comparison, Footprint
 from core.datasets import prepare
 from core.finder import find_preprocessing
 from core.measurement import (
@@ -129,45 +129,6 @@ def list_recipes(bench: Bench) -> tuple[Recipe, ...]:
     )
 
 
-def try_recipe(bench: Bench, recipe: Recipe, baseline: Baseline, report: Report) -> Candidate:
-    """Makes one candidate and gates it on *search*; a failure is a row, never the end."""
-    try:
-        made = write_candidate(bench, recipe, part(report, 0.0, 0.6))
-        answers = answers_of(bench, bench.path_of(recipe.id), "search", part(report, 0.6, 0.4))
-    except (BadInput, sandbox.SandboxFailure) as failure:
-        return Candidate(id=recipe.id, recipe=recipe, status="failed", reason=str(failure))
-    if not answers.finite:
-        return Candidate(
-            id=recipe.id,
-            recipe=recipe,
-            status="failed",
-            reason="Its outputs contain NaN or infinite values.",
-        )
-    accuracy = accuracy_on(bench, "search", baseline.search, answers)
-    too_much = accuracy.gate == "fail"
-    return Candidate(
-        id=recipe.id,
-        recipe=recipe,
-        status="rejected" if too_much else "measured",
-        reason=_rejection(accuracy, bench) if too_much else made.note,
-        sha256=made.sha256,
-        size_bytes=made.size_bytes,
-        file=file_of(recipe.id),
-        accuracy=accuracy,
-        search_accuracy=accuracy,
-    )
-
-
-def out_of_time(recipe: Recipe) -> Candidate:
-    """The row of a recipe that the time budget left no room for."""
-    return Candidate(
-        id=recipe.id,
-        recipe=recipe,
-        status="failed",
-        reason="Not tried: the time budget left no room for it.",
-    )
-
-
 def baseline_candidate(bench: Bench, baseline: Baseline) -> Candidate:
     """The baseline as the first row of every comparison."""
     accuracy = baseline_accuracy(
@@ -259,6 +220,13 @@ def write_candidate(bench: Bench, recipe: Recipe, report: Report) -> MadeModel:
     return make_file(bench, recipe, bench.path_of(recipe.id), bench.request.seed, report)
 
 
+def write_missing(bench: Bench, rows: Sequence[Candidate], report: Report) -> None:
+    """Makes candidates' files anew where they are gone, as on another machine."""
+    for row in rows:
+        if row.file is not None and not bench.path_of(row.id).exists():
+            write_candidate(bench, row.recipe, report)
+
+
 def make_file(bench: Bench, recipe: Recipe, target: Path, seed: int, report: Report) -> MadeModel:
     """Makes a recipe's model into a file; the seed decides which samples calibrate it."""
     return sandbox.call(
@@ -279,19 +247,33 @@ def labels_of(bench: Bench, split: SplitName) -> list[int]:
     return labels
 
 
-def answers_of(bench: Bench, model: Path, split: SplitName, report: Report) -> Predictions:
-    """A model's answers on a split, under the deployment's options."""
+def answers_of(
+    bench: Bench,
+    model: Path,
+    split: SplitName,
+    report: Report,
+    first: int = 0,
+    last: int | None = None,
+) -> Predictions:
+    """A model's answers on a split or a part of it, under the deployment's options."""
     return sandbox.call(
-        predict, model, bench.prepared, split, bench.request.deployment, report=report
+        predict,
+        model,
+        bench.prepared,
+        split,
+        bench.request.deployment,
+        first,
+        last,
+        report=report,
     )
 
 
 def accuracy_on(
     bench: Bench, split: Literal["search", "confirm"], baseline: Predictions, candidate: Predictions
 ) -> Accuracy:
-    """A candidate's accuracy on a split, gated under the policy."""
+    """A candidate's accuracy on a split, or on its first samples, gated under the policy."""
     return paired_accuracy(
-        labels_of(bench, split),
+        labels_of(bench, split)[: len(candidate.classes)],
         baseline.classes,
         candidate.classes,
         split=split,
@@ -314,10 +296,3 @@ def paths_of(bench: Bench, candidates: Sequence[Candidate]) -> dict[str, Path]:
         for candidate in candidates
         if candidate.file is not None
     }
-
-
-def _rejection(accuracy: Accuracy, bench: Bench) -> str:
-    return (
-        f"Loses at least {accuracy.drop_points.low:.1f} points of accuracy on the search split; "
-        f"the policy allows {bench.request.policy.max_drop_points:g}."
-    )

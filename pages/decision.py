@@ -7,7 +7,7 @@ import streamlit as st
 from core.decision import explain
 from core.records import BadInput, Candidate, Evaluation, to_json
 from core.report import to_html, to_pdf
-from core.storage import StoredEvaluation, sign_off
+from core.storage import StoredEvaluation, StoredFile, sign_off
 from pages import charts, frame
 from pages.transfer import download_link
 
@@ -26,6 +26,11 @@ def show_verdict(result: Evaluation) -> None:
     badge = frame.OUTCOMES[verdict.outcome]
     st.header(badge.label, anchor=False)
     draw(frame.escaped(verdict.sentence), icon=badge.icon)
+    titles = explain.candidate_titles(result.candidates)
+    if verdict.candidate in titles:
+        st.caption(
+            f"{frame.escaped(verdict.candidate)}: {frame.escaped(titles[verdict.candidate])}"
+        )
 
 
 def show_evidence(baseline: Candidate, chosen: Candidate) -> None:
@@ -124,6 +129,8 @@ def show_downloads(evaluation: StoredEvaluation, result: Evaluation) -> None:
                 f"{chosen.id}.onnx ({explain.size(files[chosen.file].size_bytes)})",
                 primary=True,
             )
+        if chosen is not None:
+            _recipe_button(chosen, key="recipe")
         # Made when they are asked for, not each time the page is drawn.
         reports: dict[str, Callable[[], str | bytes]] = {
             "evaluation.json": lambda: to_json(result),
@@ -133,8 +140,31 @@ def show_downloads(evaluation: StoredEvaluation, result: Evaluation) -> None:
         for name, make in reports.items():
             st.download_button(name, make, name, icon=":material/download:", on_click="ignore")
     with st.expander("All candidates and raw samples", icon=":material/folder_zip:"):
+        for row in result.candidates:
+            if row.file in files:
+                _show_files(row, files.pop(row.file))
         for name, file in files.items():
             download_link(file, f"{name} ({explain.size(file.size_bytes)})")
+
+
+def _show_files(row: Candidate, file: StoredFile) -> None:
+    """A candidate's model, and the recipe that makes the same again."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        download_link(file, f"{file.name} ({explain.size(file.size_bytes)})")
+        _recipe_button(row, key=f"recipe-{row.id}")
+        st.markdown(frame.escaped(explain.recipe_title(row.recipe)), width="content")
+
+
+def _recipe_button(row: Candidate, *, key: str) -> None:
+    st.download_button(
+        "Recipe (JSON)",
+        lambda: to_json(row.recipe),
+        f"{row.id}.recipe.json",
+        "application/json",
+        key=key,
+        icon=":material/receipt_long:",
+        on_click="ignore",
+    )
 
 
 def show_sign_offs(evaluation: StoredEvaluation) -> None:
@@ -187,7 +217,7 @@ chosen = next((row for row in others if row.id == result.verdict.candidate), Non
 if chosen is not None:
     show_evidence(baseline, chosen)
     st.plotly_chart(
-        charts.latency_figure([baseline, chosen]),
+        charts.latency_figure([baseline, chosen], explain.candidate_titles(result.candidates)),
         key="latency",
         alt="Latency distribution of the baseline and the chosen candidate",
     )
@@ -199,6 +229,8 @@ with left:
 with right:
     show_list("What next", result.verdict.next_steps)
     show_list("What would change the answer", result.verdict.would_change)
+if result.sensitivity is not None:
+    show_list("Block by block", explain.sensitivity_sentences(result.sensitivity))
 show_downloads(evaluation, result)
 st.subheader("Share")
 st.caption("A colleague who opens this link sees the same.")

@@ -15,6 +15,7 @@ _METRICS: dict[MetricName, str] = {
 def show_accuracy_details(result: Evaluation) -> None:
     """All accuracy figures of every candidate, and the classes of one of them."""
     gated = [row for row in result.candidates if row.accuracy is not None]
+    titles = explain.candidate_titles(result.candidates)
     with st.expander("Accuracy in detail", icon=":material/fact_check:"):
         st.caption(
             "Of the samples that each was last gated on. The gate is the upper end of the accuracy "
@@ -22,7 +23,7 @@ def show_accuracy_details(result: Evaluation) -> None:
             "baseline's. Balanced: the mean over the classes, however many samples each has."
         )
         st.dataframe(
-            [metrics_row(row) for row in gated],
+            [metrics_row(row, titles[row.id]) for row in gated],
             hide_index=True,
             alt="Accuracy figures of the baseline and all candidates",
         )
@@ -36,12 +37,13 @@ def show_accuracy_details(result: Evaluation) -> None:
             names,
             index=names.index(chosen) if chosen in names else 0,
             key="class-by-class",
+            format_func=lambda id: titles[id],
         )
         row = next(row for row in others if row.id == name)
         st.dataframe(
             class_rows(row, result),
             hide_index=True,
-            alt=f"Right answers of {name} in each class",
+            alt=f"Right answers of {titles[name]} in each class",
         )
         st.caption(
             "p: how easily chance alone would lose so much, corrected for the number of classes "
@@ -49,12 +51,12 @@ def show_accuracy_details(result: Evaluation) -> None:
         )
 
 
-def metrics_row(candidate: Candidate) -> dict[str, str]:
+def metrics_row(candidate: Candidate, title: str) -> dict[str, str]:
     """A candidate's figures in words; a figure that does not apply is a dash."""
     accuracy = candidate.accuracy
     assert accuracy is not None
     row = {
-        "candidate": candidate.id,
+        "candidate": title,
         "samples": f"{accuracy.samples:,} {accuracy.split}",
         "accuracy": explain.percent(accuracy.value),
         "drop": explain.points_range(accuracy.drop_points),
@@ -91,7 +93,12 @@ def class_rows(candidate: Candidate, result: Evaluation) -> list[dict[str, objec
 
 def show_footprint(result: Evaluation) -> None:
     """What a new replica takes: time to its first answer, in parts, and memory."""
-    rows = [footprint_row(row) for row in result.candidates if row.cold_start_ms is not None]
+    titles = explain.candidate_titles(result.candidates)
+    rows = [
+        footprint_row(row, titles[row.id])
+        for row in result.candidates
+        if row.cold_start_ms is not None
+    ]
     if not rows:
         return
     with st.expander("Cold start and memory in detail", icon=":material/rocket:"):
@@ -102,12 +109,12 @@ def show_footprint(result: Evaluation) -> None:
         st.dataframe(rows, hide_index=True, alt="Cold start and memory of each model")
 
 
-def footprint_row(candidate: Candidate) -> dict[str, str]:
+def footprint_row(candidate: Candidate, title: str) -> dict[str, str]:
     """A model's cold start with its parts, and its memory."""
     cold = candidate.cold_start_ms
     assert cold is not None
     row = {
-        "candidate": candidate.id,
+        "candidate": title,
         "cold start": explain.milliseconds(cold.value),
         "interval": f"{explain.milliseconds(cold.low)} to {explain.milliseconds(cold.high)}",
         "session creation": explain.milliseconds(cold.session_ms),

@@ -2,6 +2,17 @@
 
 import streamlit as st
 
+from core.decision.explain import METHOD_TITLES
+from core.records import Method
+from pages.profiles import WHAT_CHANGES
+
+_SUITS: dict[Method, str] = {
+    "int8_static": "CNNs",
+    "int8_dynamic": "transformers, RNNs",
+    "int8_weight_only": "models too sensitive for the others, where a smaller file is what counts",
+    "float16": "GPUs; on a CPU it only halves the file",
+}
+
 st.title("Guide")
 st.markdown("*Quantize second, measure first.*")
 
@@ -15,11 +26,13 @@ CPU it runs on. Nobody can tell beforehand: that is why this tool measures.
 
 | method | what it changes | usually suits |
 |---|---|---|
-| **INT8 static** | weights and activations to 8 bits; activation ranges learned from your calibration samples | CNNs |
-| **INT8 dynamic** | weights to 8 bits; activation ranges computed at each run | transformers, RNNs |
-| **FP16** | weights to 16-bit floats | GPUs; on a CPU it only halves the file |
-| **selective** | one of these, with some layers left in FP32 | models in which a few layers cost speed or accuracy |
 """
+    + "".join(
+        f"| **{METHOD_TITLES[method]}** | {WHAT_CHANGES[method]} | {suits} |\n"
+        for method, suits in _SUITS.items()
+    )
+    + "| **selective** | one of these, with some layers left in FP32 | models in which a few "
+    "layers cost speed or accuracy |"
 )
 
 st.header("What to expect, honestly")
@@ -89,8 +102,26 @@ st.markdown(
 - **Speed-up**: the baseline's p50 over the candidate's; 2x means half the time.
 - **Accuracy drop**: percentage points lost against the baseline on the same samples; the policy is
   compared with the upper end of its interval.
+- **Calibration**: fixes the range of each activation that 8 bits have to cover. *Min-max* takes
+  everything that was seen. *Percentile* clips the rarest values, *entropy* clips where that keeps
+  most of the information, *MSE* where the squared rounding error is least; what is left gets finer
+  steps.
 - **Calibration draw**: the same recipe with its ranges from other calibration samples; a verdict
   must not depend on which ones.
+- **Per channel**: each channel of a weight has a scale of its own, instead of one for them all.
+- **Equalisation**: evens out the channels of adjacent layers before they are quantized, which
+  changes no answer in FP32 and leaves finer steps to most channels.
+- **SmoothQuant**: moves the outliers of a transformer's activations into the weights, where they
+  do less harm.
+- **Bias correction**: takes the mean error that quantization adds to each channel out of its bias.
+- **Weight-only**: the weights are stored in 8 bits, while activations stay floats; nothing has to
+  be calibrated.
+- **Sensitivity**: what it costs in accuracy, and in time, to quantize one block of the model
+  alone. A selective recipe leaves the costly ones in FP32.
+- **Successive halving**: many recipes answer few samples, and only the better half of them goes on
+  to more. What was given up early stays in the list, with its reason.
+- **Front** (Pareto front): the candidates to which no other is as fast, as accurate and as small
+  at once; all others are a worse deal than one of these.
 - **Balanced accuracy**: the mean over the classes, however many samples each has.
 - **Cold start**: from an empty process to the first answer.
 - **Interval**: the range in which the true value lies with 95% confidence.

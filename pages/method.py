@@ -23,7 +23,7 @@ from core.records import (
 )
 from core.storage import update_draft
 from pages import frame
-from pages.profiles import METHODS
+from pages.profiles import WHAT_CHANGES
 
 _EFFORTS: dict[Effort, str] = {
     "quick": f"Quick: {RUNS['quick']:,} runs a model, no p99",
@@ -40,7 +40,9 @@ def show_guidance(guidance: Guidance) -> None:
         if guidance.method == "none":
             st.markdown("#### There is nothing to quantize here")
         else:
-            st.markdown(f"#### Usually right for this model: {METHODS[guidance.method]}")
+            st.markdown(
+                f"#### Usually right for this model: {explain.METHOD_TITLES[guidance.method]}"
+            )
         st.markdown("\n".join(f"- {frame.escaped(reason)}" for reason in guidance.reasons))
     for warning in guidance.warnings:
         st.warning(warning, icon=":material/warning:")
@@ -69,8 +71,13 @@ def methods_form(
         selection_mode="multi",
         default=request.methods or _CHOICES,
         key=f"methods-{id}",
-        format_func=lambda method: METHODS[method],
+        format_func=lambda method: explain.METHOD_TITLES[method],
         disabled=disabled,
+    )
+    st.caption(
+        "  \n".join(
+            f"{explain.METHOD_TITLES[method]}: {WHAT_CHANGES[method]}." for method in _CHOICES
+        )
     )
     for method in chosen:
         if warning := method_warning(method, profile.family):

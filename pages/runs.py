@@ -3,10 +3,11 @@
 import streamlit as st
 
 from core.decision import explain
+from core.decision.front import arranged
 from core.jobs import cancel
-from core.records import Candidate, Evaluation, Progress
+from core.records import Evaluation, Progress
 from core.storage import StoredEvaluation
-from pages import charts, details, frame
+from pages import blocks, candidates, charts, details, frame
 
 _MARKS = {
     "done": ":green[:material/check_circle:]",
@@ -63,56 +64,36 @@ def show_progress(progress: Progress) -> None:
 
 def show_comparison(result: Evaluation) -> None:
     """Table and charts of the baseline and all candidates."""
-    st.dataframe(
-        [table_row(candidate, result) for candidate in result.candidates],
-        hide_index=True,
-        alt="Baseline and candidates with their measurements",
-        column_config={"why": st.column_config.TextColumn(width="large")},
-    )
-    measured = [row for row in result.candidates if row.latency is not None]
+    candidates.show_candidates(result)
+    measured = arranged(result)
+    titles = explain.candidate_titles(result.candidates)
     st.subheader("Latency")
     st.caption("Box: the middle half of all runs; whiskers: the 1st and the 99th percentile.")
     st.plotly_chart(
-        charts.latency_figure(measured), key="latency", alt="Latency distribution of each model"
+        charts.latency_figure(measured, titles),
+        key="latency",
+        alt="Latency distribution of each model",
     )
     left, right = st.columns(2)
     with left:
         st.subheader("Size")
-        st.plotly_chart(charts.size_figure(measured), key="size", alt="File size of each model")
+        st.plotly_chart(
+            charts.size_figure(measured, titles), key="size", alt="File size of each model"
+        )
     with right:
         st.subheader("Accuracy drop")
         st.plotly_chart(
-            charts.drop_figure(measured, result.policy),
+            charts.drop_figure(measured, titles, result.policy),
             key="drop",
             alt="Accuracy drop of each candidate against the allowed drop",
         )
     if result.sample_plan is not None:
         st.caption(frame.escaped(explain.sample_plan(result.sample_plan)))
+    blocks.show_blocks(result)
     details.show_accuracy_details(result)
     details.show_footprint(result)
     details.show_sweep(result)
     show_machine(result)
-
-
-def table_row(candidate: Candidate, result: Evaluation) -> dict[str, str]:
-    """One row of the comparison, in words; a figure that was not measured is a dash."""
-    latency, accuracy = candidate.latency, candidate.search_accuracy
-    cold = candidate.cold_start_ms
-    baseline_size = result.model.size_bytes
-    size = candidate.size_bytes
-    return {
-        "candidate": candidate.id,
-        "status": candidate.status if candidate.id != "baseline" else "baseline",
-        "p50": explain.milliseconds(latency.p50_ms.value) if latency else "-",
-        "p99": explain.milliseconds(latency.p99_ms.value) if latency and latency.p99_ms else "-",
-        "speed-up": explain.speed_short(latency.speedup) if latency else "-",
-        "size": f"{explain.size(size)} ({size / baseline_size:.0%})" if size else "-",
-        "accuracy": explain.percent(accuracy.value) if accuracy else "-",
-        "drop": explain.points_range(accuracy.drop_points) if accuracy else "-",
-        "cold start": explain.milliseconds(cold.value) if cold else "-",
-        "memory": explain.size(candidate.peak_rss_bytes) if candidate.peak_rss_bytes else "-",
-        "why": candidate.reason or candidate.recipe.note,
-    }
 
 
 def show_machine(result: Evaluation) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import confirm, sandbox, steps
+from core import confirm, sandbox, steps, trials
 from core.accuracy import paired_accuracy, shares_samples
 from core.bench import BASELINE, Baseline, Bench
 from core.datasets import prepare
@@ -54,7 +54,9 @@ def baseline(bench: Bench) -> Baseline:
 @pytest.fixture(scope="module")
 def candidates(bench: Bench, baseline: Baseline) -> list[Candidate]:
     recipes = [recipe for recipe in steps.list_recipes(bench) if not recipe.left_in_float]
-    made = [steps.try_recipe(bench, recipe, baseline, quiet) for recipe in recipes]
+    made = [
+        trials.try_recipe(bench, recipe, baseline, 50, True, quiet).candidate for recipe in recipes
+    ]
     return [steps.baseline_candidate(bench, baseline), *made]
 
 

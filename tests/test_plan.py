@@ -60,5 +60,5 @@ def test_titles_are_for_people() -> None:
         "Make and check FP16",
         "Make and check INT8 dynamic",
         "Make and check INT8 static",
-        "Make and check INT8 static, selective",
+        "Make and check INT8 static, 1 node in FP32",
     ]

@@ -37,6 +37,11 @@ class Predictions:
     scores by position: 0 where the answer is right. None where the model gives no score per
     class, or for so few classes that it says nothing to be among the top 5."""
 
+    def first(self, samples: int) -> Predictions:
+        """The answers to the first samples alone."""
+        ranks = None if self.ranks is None else self.ranks[:samples]
+        return Predictions(self.classes[:samples], self.finite, self.outputs, ranks)
+
     def join(self, other: Predictions) -> Predictions:
         """These answers followed by others of the same model."""
         return Predictions(
@@ -66,7 +71,14 @@ class _Answer:
 
 
 def predict(
-    model: Path, prepared: PreparedData, split: SplitName, deployment: Deployment, report: Report
+    model: Path,
+    prepared: PreparedData,
+    split: SplitName,
+    deployment: Deployment,
+    first: int = 0,
+    last: int | None = None,
+    *,
+    report: Report,
 ) -> Predictions:
     """Runs a model over a split; belongs into the sandbox.
 
@@ -78,6 +90,8 @@ def predict(
         prepared: The dataset as model inputs.
         split: Which of its samples.
         deployment: Session options and batch size.
+        first: Position in the split of the first sample that is answered.
+        last: Position after the last one; None: to the end of the split.
         report: Told after each batch.
 
     Raises:
@@ -85,7 +99,8 @@ def predict(
         MemoryError: It does not fit.
     """
     session = open_session(model, deployment)
-    inputs, labels = load_inputs(prepared, split), load_labels(prepared, split)
+    inputs = {name: array[first:last] for name, array in load_inputs(prepared, split).items()}
+    labels = load_labels(prepared, split)[first:last]
     samples = len(next(iter(inputs.values())))
     fixed = session.get_inputs()[0].shape[:1]
     size = fixed[0] if fixed and isinstance(fixed[0], int) and fixed[0] > 0 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.decision.front import pareto_front
 from core.decision.guidance import guide, method_warning, predicted_size, usual_method
 from core.decision.verdict import choose, decide
 
@@ -10,6 +11,7 @@ __all__ = [
     "decide",
     "guide",
     "method_warning",
+    "pareto_front",
     "predicted_size",
     "usual_method",
 ]

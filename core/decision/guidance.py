@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.decision.explain import percent, size
+from core.decision.explain import METHOD_TITLES, percent, size
 from core.records import Family, Guidance, Method, ModelProfile
 
 _NAMES: Final[dict[Family, str]] = {
@@ -18,16 +18,11 @@ _NAMES: Final[dict[Family, str]] = {
     "tree_ensemble": "a tree ensemble",
     "other": "a model of no common family",
 }
-_METHODS: Final[dict[Method, str]] = {
-    "none": "No quantization",
-    "float16": "FP16",
-    "int8_dynamic": "INT8 dynamic",
-    "int8_static": "INT8 static",
-}
 _BITS_SAVED: Final[dict[Method, float]] = {
     "float16": 1 / 2,
     "int8_dynamic": 3 / 4,
     "int8_static": 3 / 4,
+    "int8_weight_only": 3 / 4,
 }
 _LEAST_SAVING = 0.05
 """Part of the file that must be expected to go before any method makes sense."""
@@ -125,7 +120,7 @@ def predicted_size(profile: ModelProfile, method: Method) -> str | None:
     touched = (profile.size_bytes - expected) / _BITS_SAVED[method]
     share = min(max(touched / weights, 0.0), 1.0)
     return (
-        f"{_METHODS[method]} would touch {share:.0%} of the weight bytes: about "
+        f"{METHOD_TITLES[method]} would touch {share:.0%} of the weight bytes: about "
         f"{size(expected)} instead of {size(profile.size_bytes)}."
     )
 

@@ -45,7 +45,7 @@ batch sizes add reasons to an outcome, and never decide it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from core.decision import reasons, withheld
@@ -69,19 +69,23 @@ _AS_FAST = 1.05
 """How many times faster nobody would leave nodes in FP32 for, nor tell from run to run."""
 
 
-def choose(candidates: Sequence[Candidate], policy: Policy) -> str | None:
+def choose(
+    candidates: Sequence[Candidate], policy: Policy, safe: Collection[str] = ()
+) -> str | None:
     """Picks the candidate to confirm, from what the search phase measured.
 
     Judged on search; where all candidates were gated at once on search and confirm together, on
     that, and those that are proven come first. Of those that gain and did not fail the gate:
-    first those whose observed drop is within the threshold, among these INT8 with a speed gain
-    (fastest by its lower bound), INT8 with a size gain (smallest), FP16; then the others in the
-    same order. Leaving nodes in FP32 wants a reason: where INT8 throughout is as fast within the
-    intervals and 5% more, and observed to drop no more, it is picked instead.
+    first those that will probably pass it on confirm, among these INT8 with a speed gain (fastest
+    by its lower bound), INT8 with a size gain (smallest), FP16; then those whose observed drop is
+    within the threshold, then the others, in the same order. Leaving nodes in FP32 wants a reason:
+    where INT8 throughout is as fast within the intervals and 5% more, and observed to drop no
+    more, it is picked instead.
 
     Args:
         candidates: With the baseline among them.
         policy: What the team asks for.
+        safe: Ids of the candidates that will probably pass the gate on confirm.
 
     Returns:
         The candidate's id; None where nothing is worth confirming.
@@ -96,13 +100,13 @@ def choose(candidates: Sequence[Candidate], policy: Policy) -> str | None:
         return None
 
     def order(item: Assessment) -> tuple[int, bool, int, float, str]:
-        return _doubt(item, policy), *_rank(item)
+        return _doubt(item, policy, safe), *_rank(item)
 
     best = min(able, key=order)
     simpler = [
         item
         for item in able
-        if _is_simpler(item, best) and _doubt(item, policy) <= _doubt(best, policy)
+        if _is_simpler(item, best) and _doubt(item, policy, safe) <= _doubt(best, policy, safe)
     ]
     return min(simpler or [best], key=order).candidate.id
 
@@ -206,8 +210,13 @@ def _assessments(
     return [
         assess(each, baseline, policy, _searched(each) if choosing else each.accuracy)
         for each in candidates
-        if each is not baseline and each.status != "failed"
+        if each is not baseline and each.status != "failed" and not _was_set_aside(each)
     ]
+
+
+def _was_set_aside(candidate: Candidate) -> bool:
+    """Whether the search gave it up for better ones before it was timed."""
+    return candidate.status == "rejected" and candidate.latency is None
 
 
 def _searched(candidate: Candidate) -> Accuracy | None:
@@ -223,12 +232,14 @@ def _not_timed_anew(item: Assessment) -> Assessment:
     return replace(item, standing="passed") if shared and item.standing == "proven" else item
 
 
-def _doubt(item: Assessment, policy: Policy) -> int:
-    """Steps away from proven: 0, 1 with an observed drop within the threshold, 2 above it."""
+def _doubt(item: Assessment, policy: Policy, safe: Collection[str]) -> int:
+    """Steps away from proven: 1 probably passes, 2 observed within the threshold, 3 above it."""
     if item.accuracy is None or item.accuracy.drop_points.value > policy.max_drop_points:
-        return 2
+        return 3
     # Calibration is repeated for the candidate that was chosen, so it is no ground to choose.
-    return 0 if item.standing in ("proven", "unsteady") else 1
+    if item.standing in ("proven", "unsteady"):
+        return 0
+    return 1 if item.candidate.id in safe else 2
 
 
 def _rank(item: Assessment) -> tuple[bool, int, float, str]:

@@ -7,7 +7,7 @@ graph itself gains is estimated from the names that the quantizers derive.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from onnx import TensorProto
 
@@ -23,6 +23,17 @@ _DYNAMIC_INPUTS = {
     "Gemm": (1,),
     "LSTM": (1, 2),
     "MatMul": (1,),
+}
+_STORED_INPUTS = {
+    "Attention": (1,),
+    "Conv": (1,),
+    "ConvTranspose": (1,),
+    "GRU": (1, 2),
+    "Gather": (0,),
+    "Gemm": (1,),
+    "LSTM": (1, 2),
+    "MatMul": (0, 1),
+    "RNN": (1, 2),
 }
 _STATIC_INPUTS = {
     "Add": (0, 1),
@@ -55,10 +66,12 @@ def predict_sizes(graph: Graph, size_bytes: int, family: Family) -> dict[Method,
         family: Of the model; it decides which operators a recipe quantizes.
     """
     dynamic, static = _dynamic_weights(graph), _static_weights(graph, _static_types(family))
+    stored = _weights(graph, _STORED_INPUTS)
     return {
         "float16": size_bytes - saved_by_float16(graph),
         "int8_dynamic": size_bytes - _saved(dynamic) + _dynamic_gain(dynamic),
         "int8_static": size_bytes - _saved(static) + _static_gain(graph, static, family),
+        "int8_weight_only": size_bytes - _saved(stored) + _stored_gain(stored),
     }
 
 
@@ -77,13 +90,7 @@ def _static_types(family: Family) -> frozenset[str]:
 
 
 def _dynamic_weights(graph: Graph) -> list[tuple[Step, Value]]:
-    found = [
-        (step, value)
-        for step in graph.steps
-        if not step.folded
-        for index in _DYNAMIC_INPUTS.get(step.op_type, ())
-        if (value := step.input(index)) is not None and _is_weight(value)
-    ]
+    found = _weights(graph, _DYNAMIC_INPUTS)
     # Convolutions are worth dynamic quantization only where they hold most of the weights.
     convolutions = [(step, value) for step, value in found if step.op_type == "Conv"]
     everything = sum(one.size_bytes for one in graph.stored if one.dtype == TensorProto.FLOAT)
@@ -92,14 +99,19 @@ def _dynamic_weights(graph: Graph) -> list[tuple[Step, Value]]:
     return [(step, value) for step, value in found if step.op_type != "Conv"]
 
 
-def _static_weights(graph: Graph, types: frozenset[str]) -> list[tuple[Step, Value]]:
+def _weights(graph: Graph, inputs: Mapping[str, tuple[int, ...]]) -> list[tuple[Step, Value]]:
     return [
         (step, value)
         for step in graph.steps
-        if step.op_type in types and not step.folded
-        for index in _STATIC_INPUTS.get(step.op_type, ())
+        if not step.folded
+        for index in inputs.get(step.op_type, ())
         if (value := step.input(index)) is not None and _is_weight(value)
     ]
+
+
+def _static_weights(graph: Graph, types: frozenset[str]) -> list[tuple[Step, Value]]:
+    inputs = {name: _STATIC_INPUTS[name] for name in types & _STATIC_INPUTS.keys()}
+    return _weights(graph, inputs)
 
 
 def _is_weight(value: Value) -> bool:
@@ -139,6 +151,13 @@ def _dynamic_gain(weights: list[tuple[Step, Value]]) -> int:
             named.add(activation.name)
             gained += 5 * len(activation.name) + 90
     return gained
+
+
+def _stored_gain(weights: list[tuple[Step, Value]]) -> int:
+    named = {value.name: (step, value) for step, value in weights}
+    return sum(
+        18 * len(name) + 220 + 4 * _channels(step, value) for name, (step, value) in named.items()
+    )
 
 
 def _static_gain(graph: Graph, weights: list[tuple[Step, Value]], family: Family) -> int:

@@ -8,6 +8,7 @@ from core.measurement.latency import LatencyResult, measure_latency
 from core.measurement.lock import machine_lock
 from core.measurement.machine import fingerprint
 from core.measurement.memory import measure_peak_rss
+from core.measurement.ranking import rank_speed
 from core.measurement.sweep import measure_sweep
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "measure_latency",
     "measure_peak_rss",
     "measure_sweep",
+    "rank_speed",
 ]

@@ -1,8 +1,20 @@
-"""Recipes and the three methods: how a smaller model is made from the user's own."""
+"""Recipes, the methods that carry them out, and the search for the best."""
 
 from __future__ import annotations
 
 from core.quantization.make import MadeModel, make_candidate
 from core.quantization.recipes import plan_recipes
+from core.quantization.search import ACCURACY_STAGES, Stage, accuracy_order, best_of, refine
+from core.quantization.sensitivity import measure_blocks
 
-__all__ = ["MadeModel", "make_candidate", "plan_recipes"]
+__all__ = [
+    "ACCURACY_STAGES",
+    "MadeModel",
+    "Stage",
+    "accuracy_order",
+    "best_of",
+    "make_candidate",
+    "measure_blocks",
+    "plan_recipes",
+    "refine",
+]

@@ -12,12 +12,15 @@ from onnxruntime.quantization import CalibrationDataReader
 from core.records import BadInput, PreparedData, Report
 from core.sandbox import load_inputs
 
+_RUNS_A_MAPPING = 32
+"""What was read of a mapped file counts as this process's memory until it is mapped anew."""
+
 
 class CalibrationSamples(CalibrationDataReader):  # type: ignore[misc]
-    """Hands out the calibration split as onnxruntime's calibrators ask for it.
+    """Hands out the calibration split, in the form that onnxruntime's calibrators ask for too.
 
-    One sample a run, or as many as a model with a fixed batch wants: the calibrator keeps one
-    minimum and maximum per tensor and run, which is next to nothing beside one run's tensors.
+    One sample a run, or as many as a model with a fixed batch wants. However many there are, few
+    are in memory.
 
     Args:
         prepared: The dataset.
@@ -38,10 +41,10 @@ class CalibrationSamples(CalibrationDataReader):  # type: ignore[misc]
         if self._count == 0:
             message = "There are no calibration samples; add images to the dataset."
             raise BadInput(message)
-        self._inputs = load_inputs(prepared, "calibration")
+        self._prepared = prepared
+        self._inputs: dict[str, NDArray[Any]] = {}
         chosen = np.random.default_rng(seed).permutation(available)[: self._count]
         self._chosen = np.sort(chosen)
-        self._dataset = prepared.profile
         self._batch_size = batch_size
         self._position = 0
         self._report = report
@@ -49,17 +52,23 @@ class CalibrationSamples(CalibrationDataReader):  # type: ignore[misc]
     @property
     def identity(self) -> str:
         """Differs wherever the samples may differ: dataset, preprocessing, choice."""
-        dataset = self._dataset
+        dataset = self._prepared.profile
         return repr((dataset.sha256, dataset.preprocessing, dataset.splits, self._chosen.tolist()))
 
     def __len__(self) -> int:
         return -(-self._count // self._batch_size)
+
+    def rewind(self) -> None:
+        """Starts over with the first run."""
+        self._position = 0
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         """The next run's inputs by name; None after the last."""
         if self._position >= self._count:
             self._report(1.0, "Quantizing")
             return None
+        if self._position % (_RUNS_A_MAPPING * self._batch_size) == 0:
+            self._inputs = load_inputs(self._prepared, "calibration")
         rows = self._chosen[self._position : self._position + self._batch_size]
         self._report(self._position / self._count, f"Calibrating: {self._position} samples")
         self._position += self._batch_size

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import onnx
@@ -12,29 +10,32 @@ from onnxruntime.quantization import CalibrationMethod, QuantFormat, quantize_st
 from core.quantization.calibration import CalibrationSamples
 from core.quantization.graph import Graph, drop_unread_constants
 from core.quantization.int8_dynamic import QUANT_TYPES
+from core.quantization.observe import observe
+from core.quantization.ranges import save_ranges
 from core.records import Recipe
-
-_METHODS = {"minmax": CalibrationMethod.MinMax}
 
 
 def to_int8_static(
-    model: Path, recipe: Recipe, samples: CalibrationSamples, ranges: Path
+    model: Path, recipe: Recipe, samples: CalibrationSamples, observations: Path
 ) -> onnx.ModelProto:
     """Quantizes a prepared FP32 model statically, in QDQ format.
 
     Args:
         model: Prepared FP32 ``.onnx`` file; the folder receives intermediate files.
         recipe: With method ``int8_static``.
-        samples: Calibration samples; not read where the ranges are known.
-        ranges: Folder of ranges that other recipes for the same model left, by what they
-            depend on; receives this one's.
+        samples: Calibration samples; not read where an observation is stored.
+        observations: Folder of what other recipes for the same model saw of its values; receives
+            this one's.
     """
-    output = model.with_suffix(".quantized.onnx")
-    ranges.mkdir(parents=True, exist_ok=True)
+    output, ranges = model.with_suffix(".quantized.onnx"), model.with_suffix(".ranges.json")
+    seen = observe(model, samples, observations, histograms=recipe.calibration != "minmax")
+    quantized = _quantized_tensors(onnx.load(model, load_external_data=False), recipe)
+    tensors = [name for name in seen if name in quantized]
+    save_ranges(ranges, seen, tensors, recipe.calibration, recipe.percentile)
     quantize_static(
         model,
         output,
-        samples,
+        None,
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=list(recipe.op_types),
         per_channel=recipe.per_channel,
@@ -42,18 +43,18 @@ def to_int8_static(
         activation_type=QUANT_TYPES[recipe.activation_type],
         weight_type=QUANT_TYPES[recipe.weight_type],
         nodes_to_exclude=list(recipe.left_in_float),
-        calibrate_method=_METHODS[recipe.calibration],
-        calibration_cache_path=ranges / f"{_ranges_key(model, recipe, samples)}.json",
+        calibrate_method=CalibrationMethod.MinMax,
+        calibration_cache_path=ranges,
     )
-    quantized = onnx.load(output)
-    _leave_results_in_float(quantized, recipe)
-    return quantized
+    candidate = onnx.load(output)
+    _leave_results_in_float(candidate, recipe)
+    return candidate
 
 
-def _ranges_key(model: Path, recipe: Recipe, samples: CalibrationSamples) -> str:
-    """Names all that ranges depend on."""
-    settings = json.dumps([recipe.calibration, recipe.op_types, samples.identity])
-    return hashlib.sha256(model.read_bytes() + settings.encode()).hexdigest()
+def _quantized_tensors(model: onnx.ModelProto, recipe: Recipe) -> frozenset[str]:
+    """What the nodes read and write that become integer."""
+    nodes = [node for node in model.graph.node if _stays_integer(node, recipe)]
+    return frozenset(name for node in nodes for name in (*node.input, *node.output))
 
 
 def _leave_results_in_float(model: onnx.ModelProto, recipe: Recipe) -> None:

@@ -11,12 +11,15 @@ import onnx
 from onnx import TensorProto
 
 from core.quantization.calibration import CalibrationSamples, fixed_batch
+from core.quantization.correct_bias import correct_bias
 from core.quantization.failures import GRAPH_FAILURES
 from core.quantization.float16 import to_float16
 from core.quantization.graph import Graph, float_weights, sort_nodes
 from core.quantization.int8_dynamic import to_int8_dynamic
 from core.quantization.int8_static import to_int8_static
+from core.quantization.int8_weight_only import to_int8_weight_only
 from core.quantization.preprocess import preprocess
+from core.quantization.rewrite import rewrite
 from core.quantization.smoke import smoke_run
 from core.records import BadInput, Deployment, PreparedData, Recipe, Report
 from core.sandbox import model_errors, short_reason
@@ -25,6 +28,7 @@ _SMALL_TYPES = {
     "float16": frozenset({TensorProto.FLOAT16}),
     "int8_dynamic": frozenset({TensorProto.INT8, TensorProto.UINT8}),
     "int8_static": frozenset({TensorProto.INT8, TensorProto.UINT8}),
+    "int8_weight_only": frozenset({TensorProto.INT8, TensorProto.UINT8}),
 }
 _WORTH_A_NOTE = 0.3
 
@@ -120,23 +124,33 @@ def _apply(
     seed: int,
     report: Report,
 ) -> onnx.ModelProto:
+    def samples(start: float, share: float) -> CalibrationSamples:
+        return CalibrationSamples(
+            prepared,
+            recipe.calibration_samples,
+            fixed_batch(baseline) or 1,
+            seed,
+            lambda fraction, words: report(start + share * fraction, words),
+        )
+
+    rewritten = rewrite(baseline, recipe, lambda: samples(0.0, 0.1))
     if recipe.method == "float16":
         report(0.3, "Converting to FP16")
-        return to_float16(baseline, recipe)
+        return to_float16(rewritten, recipe)
     source = folder / "prepared.onnx"
-    onnx.save(baseline, source)
+    onnx.save(rewritten, source)
     if recipe.method == "int8_dynamic":
         report(0.3, "Quantizing the weights")
         return to_int8_dynamic(source, recipe)
+    if recipe.method == "int8_weight_only":
+        report(0.3, "Storing the weights in INT8")
+        return to_int8_weight_only(source, recipe)
     report(0.1, "Quantizing")
-    samples = CalibrationSamples(
-        prepared,
-        recipe.calibration_samples,
-        fixed_batch(baseline) or 1,
-        seed,
-        lambda fraction, words: report(0.1 + 0.7 * fraction, words),
-    )
-    return to_int8_static(source, recipe, samples, Path(prepared.folder) / "ranges")
+    ranges = Path(prepared.folder) / "ranges"
+    candidate = to_int8_static(source, recipe, samples(0.1, 0.5), ranges)
+    if recipe.correct_bias:
+        candidate = correct_bias(rewritten, candidate, samples(0.6, 0.2), recipe)
+    return candidate
 
 
 def _touched_nodes(candidate: onnx.ModelProto, recipe: Recipe) -> int:

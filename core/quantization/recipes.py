@@ -6,21 +6,21 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from core.quantization.fuse import fuse
 from core.quantization.graph import Graph
 from core.quantization.hardware import dynamic_types, static_types
 from core.quantization.preprocess import preprocess
+from core.quantization.recurrent import dynamic_variants, stored_variant
 from core.quantization.selective import (
     outer_layers,
-    recurrent_nodes,
     side_branches,
     weight_bytes,
 )
-from core.records import Method, ModelProfile, Recipe
+from core.records import BadInput, Method, ModelProfile, Recipe
 
-_ORDER: tuple[Method, ...] = ("float16", "int8_dynamic", "int8_static")
-# A selective recipe that leaves more of the weights than this has nothing left to gain.
-_MOST_LEFT_DYNAMIC = 0.9
-_MOST_LEFT_STATIC = 0.5
+_ORDER: tuple[Method, ...] = ("float16", "int8_dynamic", "int8_weight_only", "int8_static")
+_MOST_LEFT = 0.5
+"""Of the weights; a static recipe that leaves more in FP32 has little left to gain."""
 
 # onnxruntime's CPU provider has INT8 kernels for these, or they only move data. Not here:
 # Softmax and the normalisations (wrong or slower in INT8), Gather, Where, TopK (nothing to gain).
@@ -32,6 +32,12 @@ _STATIC_EVERYWHERE = (
 # Adding an attention mask of -10000 would stretch a range until nothing else is left in it.
 _STATIC_LAYERS = ("Clip", "Conv", "Gemm", "MatMul", "Relu")
 _DYNAMIC_LAYERS = ("Attention", "EmbedLayerNormalization", "Gather", "LSTM", "MatMul")
+
+_FAMILIES_STORED = ("transformer", "rnn")
+_BLOCK = 128
+"""Weights that share a scale in ``MatMulNBits``; of 32 to 256 the fastest on AVX512."""
+_FUSED_NOTE = "Attention is one operator, whose three projections are one INT8 matrix."
+_BLOCKS_NOTE = "Keeps the weights in INT8 in memory too, and multiplies them block by block."
 
 _FLOAT16_NOTE = "Half the file; FP16 is for GPUs, on a CPU it is rarely faster."
 _DYNAMIC_CNN_NOTE = (
@@ -77,14 +83,20 @@ def plan_recipes(
         if method == "float16":
             recipes.append(Recipe(id="float16", method="float16", note=_FLOAT16_NOTE))
         elif method == "int8_dynamic":
-            recipes += _dynamic(graph, profile, machine_flags, architecture)
+            recipes += _dynamic(graph, profile, machine_flags, architecture, calibration_samples)
+        elif method == "int8_weight_only":
+            recipes += _stored(graph, profile, asked=methods is not None)
         else:
             recipes += _static(graph, profile, machine_flags, architecture, calibration_samples)
     return tuple(recipes)
 
 
 def _dynamic(
-    graph: Graph, profile: ModelProfile, flags: Collection[str], architecture: str
+    graph: Graph,
+    profile: ModelProfile,
+    flags: Collection[str],
+    architecture: str,
+    calibration_samples: int,
 ) -> list[Recipe]:
     convolutions = [node.name for node in graph.nodes if node.op_type == "Conv"]
     # Few convolutions before a large rest (a transformer's patches) are better left alone than
@@ -100,16 +112,28 @@ def _dynamic(
         op_types=tuple(sorted((*_DYNAMIC_LAYERS, "Conv"))) if mostly else _DYNAMIC_LAYERS,
         note=_DYNAMIC_CNN_NOTE if profile.family == "cnn" else "",
     )
-    recurrent = recurrent_nodes(graph)
-    if not recurrent or _left_share(graph, recurrent) > _MOST_LEFT_DYNAMIC:
-        return [recipe]
-    selective = replace(
-        recipe,
-        id="int8_dynamic_selective",
-        left_in_float=recurrent,
-        note="Leaves the LSTMs in FP32: rounding errors add up over their steps.",
-    )
-    return [recipe, selective]
+    if profile.family == "transformer" and _can_fuse(graph):
+        return [recipe, replace(recipe, id="int8_dynamic_fused", fuse=True, note=_FUSED_NOTE)]
+    return [recipe, *dynamic_variants(graph, recipe, calibration_samples)]
+
+
+def _can_fuse(graph: Graph) -> bool:
+    try:
+        fuse(graph.model)
+    except BadInput:
+        return False
+    return True
+
+
+def _stored(graph: Graph, profile: ModelProfile, *, asked: bool) -> list[Recipe]:
+    """Weight-only recipes, where reading the weights is much of the work or they were asked for."""
+    if not asked and profile.family not in _FAMILIES_STORED:
+        return []
+    stored = stored_variant(graph)
+    if profile.family != "transformer":
+        return [stored]
+    blocks = replace(stored, id="int8_weight_only_blocks", block_size=_BLOCK, note=_BLOCKS_NOTE)
+    return [stored, blocks]
 
 
 def _static(
@@ -146,7 +170,7 @@ def _leaving(
     for name, parts in variants:
         wanted = frozenset(node for part in parts.values() for node in part)
         left = tuple(node.name for node in graph.nodes if node.name in wanted)
-        if left and _left_share(graph, left) <= _MOST_LEFT_STATIC:
+        if left and _left_share(graph, left) <= _MOST_LEFT:
             words = f"Leaves {_list(parts)} in FP32: little work, and much of the accuracy."
             yield replace(recipe, id=name, left_in_float=left, note=words)
 

@@ -14,7 +14,7 @@ from core.report.html import to_html
 def write_bundle(
     target: Path | IO[bytes], evaluation: Evaluation, name: str, files: Iterable[tuple[str, Path]]
 ) -> None:
-    """Writes ``evaluation.json``, ``report.html`` and the given files into a zip.
+    """Writes ``evaluation.json``, ``report.html``, all recipes and the given files into a zip.
 
     Args:
         target: Path or seekable stream.
@@ -25,5 +25,8 @@ def write_bundle(
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("evaluation.json", to_json(evaluation) + "\n")
         archive.writestr("report.html", to_html(evaluation, name))
+        for row in evaluation.candidates:
+            if row.recipe.method != "none":
+                archive.writestr(f"recipes/{row.id}.json", to_json(row.recipe) + "\n")
         for inside, path in files:
             archive.write(path, inside)

@@ -7,6 +7,7 @@ from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from core.decision import explain
+from core.decision.front import arranged, front_of
 from core.records import Evaluation
 
 
@@ -36,6 +37,9 @@ def _render(template: str, evaluation: Evaluation, name: str) -> str:
         name=name,
         baseline=evaluation.candidates[0],
         chosen=rows.get(evaluation.verdict.candidate or ""),
+        front=front_of(evaluation),
+        timed=arranged(evaluation),
+        titles=explain.candidate_titles(evaluation.candidates),
         title=explain.OUTCOME_TITLES[evaluation.verdict.outcome],
     )
 

@@ -64,10 +64,10 @@ def noise(profile: ModelProfile, folder: Path) -> PreparedData:
     ("build", "methods"),
     [
         (wide_cnn, ("float16", "int8_dynamic", "int8_static")),
-        (networks.mobilenet, ("int8_dynamic", "int8_static")),
-        (networks.vision_transformer, ("int8_dynamic", "int8_static")),
+        (networks.mobilenet, ("int8_dynamic", "int8_static", "int8_weight_only")),
+        (networks.vision_transformer, ("int8_dynamic", "int8_static", "int8_weight_only")),
         (networks.mixer, ("int8_dynamic", "int8_static")),
-        (networks.lstm_text, ("int8_dynamic", "int8_static")),
+        (networks.lstm_text, ("int8_dynamic", "int8_static", "int8_weight_only")),
         (networks.multilayer_perceptron, ("float16", "int8_dynamic", "int8_static")),
     ],
 )

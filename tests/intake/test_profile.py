@@ -33,7 +33,8 @@ def test_what_is_known_of_a_model(tmp_path: Path) -> None:
         OperatorShare(op_type="Gemm", nodes=2, weight_bytes=weights, macs=profile.macs),
         OperatorShare(op_type="Relu", nodes=1, weight_bytes=0, macs=0),
     )
-    assert set(profile.predicted_size_bytes) == {"float16", "int8_dynamic", "int8_static"}
+    methods = {"float16", "int8_dynamic", "int8_static", "int8_weight_only"}
+    assert set(profile.predicted_size_bytes) == methods
     assert profile.findings == ()
 
 

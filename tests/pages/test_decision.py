@@ -8,6 +8,7 @@ from core.decision import explain
 from core.records import Evaluation, Outcome
 from pages import frame
 from tests.pages.house import House, markdown, open_page, texts
+from tests.pages.searched import searched
 
 
 def press(app: AppTest, label: str) -> AppTest:
@@ -17,9 +18,11 @@ def press(app: AppTest, label: str) -> AppTest:
     return app
 
 
-def decided(house: House, outcome: Outcome, candidate: str | None) -> Evaluation:
-    """The measured evaluation with another verdict."""
-    result = house.measured.result
+def decided(
+    house: House, outcome: Outcome, candidate: str | None, result: Evaluation | None = None
+) -> Evaluation:
+    """The measured evaluation, or another one, with another verdict."""
+    result = result or house.measured.result
     verdict = replace(
         result.verdict,
         outcome=outcome,
@@ -97,11 +100,25 @@ def test_offers_the_chosen_model_and_all_files(house: House) -> None:
     first, *others = [link.proto.label for link in app.get("link_button")]
     assert first.startswith("int8_static.onnx (")
     assert {label.rsplit(" (", 1)[0] for label in others} == {file.name for file in house.outputs()}
-    assert [part.label for part in app.get("download_button")] == [
-        "evaluation.json",
-        "report.html",
-        "report.pdf",
-    ]
+    labels = [part.label for part in app.get("download_button")]
+    assert labels[:4] == ["Recipe (JSON)", "evaluation.json", "report.html", "report.pdf"]
+    made = [row for row in house.measured.result.candidates if row.file is not None]
+    assert labels[4:] == ["Recipe (JSON)"] * len(made)
+
+
+def test_names_the_chosen_recipe_in_words(house: House) -> None:
+    result = decided(
+        house, "ship", "int8_static_percentile_left12", searched(house.measured.result)
+    )
+    said = texts(open_page("decision", house.finished(result=result)))
+    assert "int8_static_percentile_left12: INT8 static, percentile, 12 nodes in FP32" in said
+
+
+def test_says_what_single_blocks_cost(house: House) -> None:
+    result = decided(house, "ship", "int8_static", searched(house.measured.result))
+    said = texts(open_page("decision", house.finished(result=result)))
+    for sentence in explain.sensitivity_sentences(result.sensitivity):
+        assert sentence in said
 
 
 def test_nothing_is_decided_before_the_end(house: House) -> None:

@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.records import Policy
-from tests.pages.house import House, open_page, texts
+from tests.pages.house import ASKED, House, open_page, texts
 
 
 def number(app: AppTest, label: str):
@@ -149,3 +149,14 @@ def test_leads_to_the_upload_where_something_is_missing(house: House) -> None:
     app = open_page("method", id)
     assert "The model and the data come first." in texts(app)
     assert "Upload them" in [link.label for link in app.page_link]
+
+
+def test_offers_every_method_with_what_it_changes(house: House) -> None:
+    request = replace(ASKED, methods=("int8_weight_only",))
+    app = open_page("method", house.draft(request=request))
+    group = pills(app, "Methods")
+    assert group.value == ["int8_weight_only"]
+    assert group.options == ["FP16", "INT8 dynamic", "INT8 static", "INT8 weight-only"]
+    said = texts(app)
+    assert "INT8 weight-only: weights are stored in 8 bits, activations stay floats" in said
+    assert "INT8 static: weights and activations to 8 bits" in said

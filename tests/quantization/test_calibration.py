@@ -39,3 +39,11 @@ def test_the_seed_chooses_where_there_are_more_than_needed(excited: Classifier) 
 def test_says_that_there_is_nothing_to_calibrate_with(excited: Classifier) -> None:
     with pytest.raises(BadInput, match="no calibration samples"):
         CalibrationSamples(excited.prepared, 0, 1, 0, quiet)
+
+
+def test_starts_over_with_the_same_samples(excited: Classifier) -> None:
+    samples = CalibrationSamples(excited.prepared, 70, 1, 0, quiet)
+    first = all_samples(samples)
+    assert samples.get_next() is None
+    samples.rewind()
+    np.testing.assert_array_equal(all_samples(samples), first)

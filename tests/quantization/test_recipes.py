@@ -13,6 +13,7 @@ from tests.quantization.digits import Classifier, GraphBuilder
 
 FLAGS = ("avx2", "avx512_vnni")
 STATIC = ["int8_static", "int8_static_selective", "int8_static_side_branches"]
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 Profiles = Callable[..., ModelProfile]
 
 
@@ -124,18 +125,29 @@ def test_dynamic_leaves_the_few_convolutions_of_a_transformer(
     logits = net.add("MatMul", x, net.constant(net.normal(128, 10)))
     onnx.save(net.model({"images": ["batch", 1, 16, 16]}, logits, 10), tmp_path / "m.onnx")
     recipes = plan_recipes(tmp_path / "m.onnx", profile("transformer"), FLAGS, "x86_64", None, 9)
-    assert ids(recipes) == ["float16", "int8_dynamic", "int8_static"]
+    stored = ["int8_weight_only", "int8_weight_only_blocks"]
+    assert ids(recipes) == ["float16", "int8_dynamic", *stored, "int8_static"]
     dynamic = recipes[1]
     assert dynamic.weight_type == "int8"
     assert "Conv" not in dynamic.op_types
-    assert "Add" not in recipes[2].op_types
+    assert "Add" not in recipes[-1].op_types
+
+
+def test_a_transformer_is_fused_where_onnxruntime_knows_its_attention(profile: Profiles) -> None:
+    model = FIXTURES / "transformer_texts.onnx"
+    recipes = plan_recipes(model, profile("transformer"), FLAGS, "x86_64", ("int8_dynamic",), 9)
+    assert ids(recipes) == ["int8_dynamic", "int8_dynamic_fused"]
+    assert [recipe.fuse for recipe in recipes] == [False, True]
 
 
 def test_dynamic_tries_to_leave_the_lstms_out_where_enough_is_left(
     tmp_path: Path, recurrent: Classifier, profile: Profiles
 ) -> None:
     almost_all_lstm = plan_recipes(recurrent.path, profile("rnn"), FLAGS, "x86_64", None, 9)
-    assert ids(almost_all_lstm) == ["float16", "int8_dynamic", "int8_static"]
+    dynamic = ["int8_dynamic", "int8_dynamic_per_layer"]
+    assert [name for name in ids(almost_all_lstm) if "smooth" not in name] == [
+        *("float16", *dynamic, "int8_weight_only", "int8_static")
+    ]
     model = onnx.load(recurrent.path)
     head = model.graph.node[-1]
     wide = onnx.numpy_helper.from_array(np.ones((96, 200), np.float32), "wide")
@@ -149,8 +161,8 @@ def test_dynamic_tries_to_leave_the_lstms_out_where_enough_is_left(
     model.graph.node.extend([*nodes[:-1], middle, again, nodes[-1]])
     onnx.save(model, tmp_path / "m.onnx")
     recipes = plan_recipes(tmp_path / "m.onnx", profile("rnn"), FLAGS, "x86_64", None, 9)
-    assert ids(recipes) == ["float16", "int8_dynamic", "int8_dynamic_selective", "int8_static"]
-    assert recipes[2].left_in_float == ("lstm",)
+    left_out = by_id(recipes)["int8_dynamic_without_lstms"]
+    assert left_out.left_in_float == ("lstm",)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from core.records import Evaluation
 from core.report import to_html
 from core.report.html import to_plain_html
 from tests.command import Run
+from tests.pages.searched import searched
 
 SCRIPT = "<script>alert('hello')</script>"
 
@@ -48,7 +49,9 @@ def test_the_page_says_what_was_found(example_run: Run) -> None:
         assert said in page.words
     for candidate in evaluation.candidates:
         assert candidate.id in page.words
-        assert candidate.latency is not None
+        assert explain.recipe_title(candidate.recipe) in page.words
+        if candidate.latency is None:
+            continue
         assert explain.milliseconds(candidate.latency.p50_ms.value) in page.words
     for fingerprint in (evaluation.model.sha256, evaluation.dataset.sha256, evaluation.id):
         assert fingerprint in page.words
@@ -56,7 +59,9 @@ def test_the_page_says_what_was_found(example_run: Run) -> None:
     assert len(evaluation.sweep) > 1
     for point in evaluation.sweep:
         assert explain.milliseconds(point.p50_ms["baseline"].value) in page.words
-    assert page.tags.count("tr") == 2 + len(evaluation.candidates) + len(evaluation.sweep)
+    timed = [row for row in evaluation.candidates if row.latency is not None]
+    blocks = len(evaluation.sensitivity.blocks[:10]) + 1 if evaluation.sensitivity else 0
+    assert page.tags.count("tr") == 2 + len(timed) + len(evaluation.sweep) + blocks
 
 
 def test_a_page_needs_nothing_but_itself(example_run: Run) -> None:
@@ -90,5 +95,32 @@ def test_a_candidate_that_failed_is_a_row_with_its_reason(example_run: Run) -> N
     )
     rows = (evaluation.candidates[0], failed, *evaluation.candidates[2:])
     page = Page(to_html(replace(evaluation, candidates=rows, aa_check=None), "Digits"))
-    assert f"{failed.id}: It could not be made." in page.words
+    assert f"{failed.id} (FP16): It could not be made." in page.words
     assert "A/A check" not in page.words
+
+
+def test_a_long_search_is_told_to_its_end(example_run: Run) -> None:
+    evaluation = searched(example_run.evaluation)
+    page = Page(to_html(evaluation, "Digits"))
+    titles = explain.candidate_titles(evaluation.candidates)
+    for row in evaluation.candidates:
+        assert titles[row.id] in page.words
+        if row.latency is None:
+            assert f"{row.id} ({titles[row.id]}): {row.reason}" in page.words
+    assert "; ".join(titles[id] for id in evaluation.front) in page.words
+
+
+def test_the_ten_worst_blocks_are_a_table(example_run: Run) -> None:
+    evaluation = searched(example_run.evaluation)
+    assert evaluation.sensitivity is not None
+    page = Page(to_html(evaluation, "Digits"))
+    for sentence in explain.sensitivity_sentences(evaluation.sensitivity):
+        assert sentence in page.words
+    worst = [block.name for block in explain.worst_blocks(evaluation.sensitivity)]
+    assert all(f"{name} (Conv)" in page.words for name in worst[:10])
+    assert not any(name in page.words for name in worst[10:])
+
+
+def test_without_a_look_at_the_blocks_there_is_no_word_of_it(example_run: Run) -> None:
+    evaluation = replace(example_run.evaluation, sensitivity=None)
+    assert "Block by block" not in Page(to_html(evaluation, "Digits")).words

@@ -4,8 +4,10 @@ import re
 import zlib
 from dataclasses import replace
 
+from core.decision import explain
 from core.report import to_pdf
 from tests.command import Run
+from tests.pages.searched import searched
 
 _STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
 _SHOWN = re.compile(rb"\(((?:[^()\\]|\\.)*)\) ?Tj", re.DOTALL)
@@ -55,3 +57,16 @@ def test_a_reason_longer_than_a_line_is_all_there(example_run: Run) -> None:
     text = words(to_pdf(replace(evaluation, candidates=rows), "Digits"))
     assert "x" * 300 in text
     assert text.count("andsoon,") == 200
+
+
+def test_a_long_search_and_the_worst_blocks_are_in_it(example_run: Run) -> None:
+    evaluation = searched(example_run.evaluation)
+    assert evaluation.sensitivity is not None
+    text = words(to_pdf(evaluation, "Digits"))
+    for row in evaluation.candidates:
+        assert row.id in text
+        if row.latency is None:
+            assert squeezed(row.reason) in text
+    for sentence in explain.sensitivity_sentences(evaluation.sensitivity):
+        assert squeezed(sentence) in text
+    assert explain.worst_blocks(evaluation.sensitivity)[0].name in text

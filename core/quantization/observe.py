@@ -1,0 +1,242 @@
+"""Watches the values of an FP32 model's tensors on calibration samples, in a streamed pass.
+
+What is kept of a tensor is its least and largest value and, where asked for, a histogram: the same
+memory for ten samples as for ten thousand. All tensors are watched that any static recipe could
+quantize, and the result is stored, so that the recipes of a model share one pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto
+from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+
+from core.quantization.calibration import CalibrationSamples
+from core.quantization.derived import Derived, derived_tensors, map_histogram, map_range
+from core.quantization.graph import Graph
+from core.quantization.histogram import Histogram
+from core.quantization.masks import MASKED, mask_tensors
+from core.quantization.taps import TappedModel, available_threads
+
+_QUANTIZABLE = frozenset(chain(QDQRegistry, QLinearOpsRegistry))
+# No activation is that large, but a stand-in for infinity is.
+_LARGEST = np.float32(1e30)
+# Minimum and maximum are taken one after the other over as much as stays in the cache.
+_CHUNK = 262_144
+MOST_VALUES = 250_000_000
+"""1 GB; a run of EfficientNetV2-S at 384 pixels has a fifth of it."""
+_FORMAT = 1
+
+
+@dataclass(slots=True)
+class Activation:
+    """What is known of a tensor's values.
+
+    Attributes:
+        lowest: The least; infinity where no value was seen.
+        highest: The largest; minus infinity where no value was seen.
+        masked: Whether an attention mask's values were left out.
+        histogram: None where only the range was asked for.
+    """
+
+    lowest: float = np.inf
+    highest: float = -np.inf
+    masked: bool = False
+    histogram: Histogram | None = None
+
+    def add(self, values: NDArray[np.float32], may_be_masked: bool) -> None:
+        """Takes in a one-dimensional array; infinite and undefined values count for nothing."""
+        if may_be_masked:
+            real = values[values > MASKED]
+            self.masked |= real.size < values.size
+            values = real
+        if values.size == 0:
+            return
+        lowest, highest = _extremes(values)
+        if not (lowest > -_LARGEST and highest < _LARGEST):
+            values = values[np.abs(values) < _LARGEST]
+            if values.size == 0:
+                return
+            lowest, highest = _extremes(values)
+        self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
+        if self.histogram is not None:
+            self.histogram.add(values, lowest, highest)
+
+
+def observe(
+    model: Path,
+    samples: CalibrationSamples,
+    folder: Path,
+    *,
+    histograms: bool,
+    most_values: int = MOST_VALUES,
+) -> dict[str, Activation]:
+    """Watches all float tensors that a static recipe could quantize.
+
+    Args:
+        model: Prepared FP32 ``.onnx`` file.
+        samples: Read only where the folder does not know them with this model.
+        folder: Of earlier observations; receives this one. One with histograms serves both.
+        histograms: Whether they are needed: they make the pass a third longer.
+        most_values: Of one run, kept at a time; a model with more is run again for the rest.
+
+    Returns:
+        What is known of each tensor, by name.
+    """
+    graph = Graph(_typed(model))
+    sizes = _float_tensors(graph)
+    derived = derived_tensors(graph, sizes)
+    watched = sorted(set(sizes) - set(derived))
+    stored = folder / f"{_key(model, samples)}.npz"
+    seen = _load(stored)
+    if seen is None or (histograms and any(a.histogram is None for a in seen.values())):
+        seen = {name: Activation(histogram=Histogram() if histograms else None) for name in watched}
+        _watch(graph, _parts(seen, sizes, most_values), samples, seen)
+        _store(stored, seen)
+    return _with_derived(seen, derived)
+
+
+def _typed(path: Path) -> onnx.ModelProto:
+    """Loads a model with the types of its tensors, inferring them where a rewrite lost one."""
+    model = onnx.load(path)
+    typed = {value.name for value in chain(model.graph.output, model.graph.value_info)}
+    if all(name in typed for node in model.graph.node for name in node.output if name):
+        return model
+    inferred: onnx.ModelProto = load_model_with_shape_infer(path)
+    return inferred
+
+
+def _float_tensors(graph: Graph) -> dict[str, int]:
+    """Computed float tensors of quantizable nodes, with the values a sample has of them."""
+    touched = {
+        name
+        for node in graph.nodes
+        if node.op_type in _QUANTIZABLE
+        for name in chain(node.input, node.output)
+    }
+    sizes = {}
+    parts = graph.model.graph
+    for value in chain(parts.input, parts.output, parts.value_info):
+        kind = value.type.tensor_type
+        if value.name not in touched or value.name in graph.constants:
+            continue
+        if kind.elem_type == TensorProto.FLOAT:
+            known = [size.dim_value for size in kind.shape.dim if size.dim_value > 0]
+            sizes[value.name] = int(np.prod(known, dtype=np.int64))
+    return sizes
+
+
+def _watch(
+    graph: Graph,
+    parts: Iterable[Collection[str]],
+    samples: CalibrationSamples,
+    seen: Mapping[str, Activation],
+) -> None:
+    masks = mask_tensors(graph)
+    given = {value.name for value in graph.model.graph.input}
+    threads = available_threads()
+
+    def take_in(part: Iterable[tuple[str, NDArray[np.float32]]]) -> None:
+        for name, values in part:
+            seen[name].add(values, name in masks)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for names in parts:
+            inner = [name for name in names if name not in given]
+            samples.rewind()
+            with tempfile.TemporaryDirectory() as folder:
+                tapped = TappedModel(graph.model, inner, Path(folder), threads) if inner else None
+            for feeds in samples:
+                values = tapped.run(feeds) if tapped else {}
+                values |= {name: feeds[name].reshape(-1) for name in names if name in given}
+                # Each tensor belongs to one thread, and large ones are dealt out first.
+                ordered = sorted(values.items(), key=lambda item: -item[1].size)
+                for _ in pool.map(take_in, [ordered[start::threads] for start in range(threads)]):
+                    pass
+
+
+def _parts(names: Iterable[str], sizes: Mapping[str, int], most: int) -> list[list[str]]:
+    """Parts the tensors so that the values of one run fit in memory; mostly there is one part."""
+    parts: list[list[str]] = []
+    free = 0
+    for name in names:
+        if sizes[name] > free or not parts:
+            parts.append([])
+            free = most
+        parts[-1].append(name)
+        free -= sizes[name]
+    return parts
+
+
+def _extremes(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Least and largest value; NaN where one is NaN."""
+    lows, highs = [], []
+    for start in range(0, values.size, _CHUNK):
+        chunk = values[start : start + _CHUNK]
+        lows.append(np.minimum.reduce(chunk))
+        highs.append(np.maximum.reduce(chunk))
+    return float(np.min(lows)), float(np.max(highs))
+
+
+def _with_derived(
+    seen: Mapping[str, Activation], derived: Mapping[str, Derived]
+) -> dict[str, Activation]:
+    every = dict(seen)
+    for name, follows in derived.items():
+        known, curve = every[follows.source], follows.curve
+        if curve is None or known.lowest > known.highest:
+            every[name] = known
+            continue
+        lowest, highest = map_range(curve, known.lowest, known.highest)
+        mapped = None
+        if known.histogram is not None:
+            mapped = map_histogram(curve, known.histogram, known.lowest, known.highest)
+        every[name] = Activation(lowest, highest, known.masked, mapped)
+    return every
+
+
+def _key(model: Path, samples: CalibrationSamples) -> str:
+    """Names all that an observation depends on."""
+    settings = f"{_FORMAT} {samples.identity}".encode()
+    return hashlib.sha256(model.read_bytes() + settings).hexdigest()
+
+
+def _store(path: Path, seen: Mapping[str, Activation]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ranges = [(a.lowest, a.highest, a.masked) for a in seen.values()]
+    columns = {"names": np.array(list(seen), np.str_), "ranges": np.array(ranges).reshape(-1, 3)}
+    histograms = [a.histogram for a in seen.values() if a.histogram is not None]
+    if histograms:
+        columns["reach"] = np.array([histogram.reach for histogram in histograms])
+        columns["counts"] = np.stack([histogram.counts for histogram in histograms])
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **columns)
+    temporary.replace(path)
+
+
+def _load(path: Path) -> dict[str, Activation] | None:
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as columns:
+        names = columns["names"].tolist()
+        seen = {
+            name: Activation(float(lowest), float(highest), bool(masked))
+            for name, (lowest, highest, masked) in zip(names, columns["ranges"], strict=True)
+        }
+        if "counts" in columns:
+            parts = zip(names, columns["reach"], columns["counts"], strict=True)
+            for name, reach, counts in parts:
+                seen[name].histogram = Histogram(float(reach), counts)
+    return seen

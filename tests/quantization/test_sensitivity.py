@@ -1,0 +1,134 @@
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.quantization.sensitivity import costly_nodes, measure_blocks, slower_nodes
+from core.records import (
+    BlockCost,
+    Deployment,
+    ModelProfile,
+    Recipe,
+    Sensitivity,
+    from_json,
+    to_json,
+)
+from tests.fixtures.broken import example_arrays
+from tests.quantization.digits import SPLITS, Classifier, prepare, run
+from tests.quantization.test_make import make, plan
+from tests.quantization.test_observe import FIXTURES
+
+Profiles = Callable[..., ModelProfile]
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Classifier:
+    """A trained network with side branches, and its data."""
+    images, labels = example_arrays()
+    order = np.random.default_rng(0).permutation(len(labels))
+    prepared = prepare(tmp_path / "trained", images[order], labels[order], "input")
+    return Classifier(FIXTURES / "se_cnn_digits.onnx", prepared)
+
+
+def look(classifier: Classifier, candidate: Path, recipe: Recipe) -> Sensitivity:
+    return measure_blocks(
+        classifier.path,
+        candidate,
+        recipe,
+        classifier.prepared,
+        Deployment(),
+        seed=0,
+        budget_s=10.0,
+        report=lambda *_: None,
+    )
+
+
+def loss(classifier: Classifier, recipe: Recipe, left: Iterable[str], folder: Path) -> float:
+    """Noise over signal in the logits, about its mean, when these nodes stay in FP32 too."""
+    candidate = folder / "selective.onnx"
+    make(classifier, replace(recipe, left_in_float=tuple(left)), candidate)
+    inputs = np.load(Path(classifier.prepared.folder) / "inputs" / "0.npy")
+    inputs = inputs[SPLITS.calibration :][:300]
+    before, after = run(classifier.path, inputs), run(candidate, inputs)
+    noise = (after - before).var(axis=0, ddof=1).sum()
+    return float(noise / np.square(before).sum(axis=1).mean())
+
+
+def test_leaving_out_what_costs_most_helps_more_than_leaving_out_anything_else(
+    trained: Classifier, profile: Profiles, tmp_path: Path
+) -> None:
+    recipe = plan(trained, profile())["int8_static"]
+    make(trained, recipe, tmp_path / "candidate.onnx")
+    sensitivity = look(trained, tmp_path / "candidate.onnx", recipe)
+    assert from_json(Sensitivity, to_json(sensitivity)) == sensitivity
+    everything = loss(trained, recipe, (), tmp_path)
+    total = sum(block.output_error or 0.0 for block in sensitivity.blocks)
+    assert everything == pytest.approx(total, rel=1.0)
+    nodes = costly_nodes(sensitivity, 0.8)
+    chosen = loss(trained, recipe, nodes, tmp_path)
+    assert chosen < 0.4 * everything
+    count = sum(block.nodes[0] in nodes for block in sensitivity.blocks)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        others = rng.choice(len(sensitivity.blocks), count, replace=False)
+        left = [node for index in others for node in sensitivity.blocks[index].nodes]
+        assert chosen < loss(trained, recipe, left, tmp_path)
+
+
+def test_what_stays_in_float_has_no_error(
+    excited: Classifier, profile: Profiles, tmp_path: Path
+) -> None:
+    recipe = plan(excited, profile())["int8_static_side_branches"]
+    make(excited, recipe, tmp_path / "candidate.onnx")
+    sensitivity = look(excited, tmp_path / "candidate.onnx", recipe)
+    assert sensitivity.recipe == recipe.id
+    assert sensitivity.samples > 0
+    left = set(recipe.left_in_float)
+    for block in sensitivity.blocks:
+        assert block.float_ms is not None
+        assert block.int8_ms is not None
+        is_left = left.issuperset(block.nodes)
+        assert (block.output_error is None) == is_left
+        assert (block.sqnr_db is None) == is_left
+    assert not left.intersection(costly_nodes(sensitivity, 1.0))
+
+
+def block(name: str, error: float | None, float_ms: float, int8_ms: float | None) -> BlockCost:
+    return BlockCost(
+        name=name,
+        op_type="Conv",
+        nodes=(name, f"{name}_act"),
+        weight_bytes=1,
+        sqnr_db=None,
+        output_error=error,
+        float_ms=float_ms,
+        int8_ms=int8_ms,
+    )
+
+
+BLOCKS = Sensitivity(
+    recipe="int8_static",
+    samples=8,
+    blocks=(
+        block("stem", 0.2, 1.0, 1.4),
+        block("wide", 0.7, 9.0, 4.0),
+        block("barely", 0.1, 1.0, 1.04),
+        block("tiny", None, 0.001, 0.004),
+        block("gone", 0.0, 1.0, None),
+    ),
+)
+
+
+def test_the_fewest_blocks_that_cause_a_share() -> None:
+    assert costly_nodes(BLOCKS, 0.6) == ("wide", "wide_act")
+    assert costly_nodes(BLOCKS, 0.8) == ("wide", "wide_act", "stem", "stem_act")
+    assert len(costly_nodes(BLOCKS, 1.0)) == 6
+    assert costly_nodes(replace(BLOCKS, blocks=BLOCKS.blocks[3:]), 0.9) == ()
+
+
+def test_what_is_slower_by_more_than_a_margin_and_worth_it() -> None:
+    assert slower_nodes(BLOCKS, 0.05) == ("stem", "stem_act")
+    assert slower_nodes(BLOCKS, 0.02) == ("stem", "stem_act", "barely", "barely_act")
+    assert slower_nodes(BLOCKS, 0.5) == ()
