@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from core.quantization.activations.inner_values import InnerValues
 from core.quantization.calibration import CalibrationSamples
 from core.quantization.graph import Graph, drop_unread_constants, sort_nodes
-from core.quantization.inner_values import InnerValues
 from core.quantization.last_layers import channel_means, last_layers, subtract_from_bias
 from core.records import BadInput, Recipe
 

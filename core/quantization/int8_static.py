@@ -7,11 +7,11 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, quantize_static
 
+from core.quantization.activations.observe import observe
+from core.quantization.activations.ranges import save_ranges
 from core.quantization.calibration import CalibrationSamples
 from core.quantization.graph import Graph, drop_unread_constants
 from core.quantization.int8_dynamic import QUANT_TYPES
-from core.quantization.observe import observe
-from core.quantization.ranges import save_ranges
 from core.records import Recipe
 
 

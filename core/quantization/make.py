@@ -19,7 +19,7 @@ from core.quantization.int8_dynamic import to_int8_dynamic
 from core.quantization.int8_static import to_int8_static
 from core.quantization.int8_weight_only import to_int8_weight_only
 from core.quantization.preprocess import preprocess
-from core.quantization.rewrite import rewrite
+from core.quantization.rewrites.rewrite import rewrite
 from core.quantization.smoke import smoke_run
 from core.records import BadInput, Deployment, PreparedData, Recipe, Report
 from core.sandbox import model_errors, short_reason

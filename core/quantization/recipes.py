@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from core.quantization.fuse import fuse
 from core.quantization.graph import Graph
 from core.quantization.hardware import dynamic_types, static_types
 from core.quantization.preprocess import preprocess
 from core.quantization.recurrent import dynamic_variants, stored_variant
+from core.quantization.rewrites.fuse import fuse
 from core.quantization.selective import (
     outer_layers,
     side_branches,

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from core.quantization.int8_weight_only import weight_only
-from core.quantization.sensitivity import costly_nodes, slower_nodes
+from core.quantization.sensitivity.measure import costly_nodes, slower_nodes
 from core.records import Calibration, Candidate, Method, ModelProfile, Recipe, Sensitivity
 
 Stage = Literal["ranges", "corrections", "combinations", "selective", "faster", "storage"]

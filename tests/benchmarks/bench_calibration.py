@@ -107,8 +107,8 @@ def clock() -> tuple[float, float]:
 
 
 def ours(model: Path, method: Any, samples: Callable[[], Any], folder: Path) -> dict[str, Any]:
-    from core.quantization.observe import observe
-    from core.quantization.ranges import activation_range
+    from core.quantization.activations.observe import observe
+    from core.quantization.activations.ranges import activation_range
 
     seen = observe(model, samples(), folder / f"seen-{os.getpid()}", histograms=method != "minmax")
     return {name: activation_range(activation, method) for name, activation in seen.items()}

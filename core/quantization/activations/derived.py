@@ -17,8 +17,8 @@ import onnx
 from numpy.typing import NDArray
 from scipy.special import expit, lambertw
 
+from core.quantization.activations.histogram import BINS, Counts, Histogram
 from core.quantization.graph import Graph, attribute
-from core.quantization.histogram import BINS, Counts, Histogram
 
 Array = NDArray[np.float64]
 _SAME_VALUES = frozenset({"Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity"})

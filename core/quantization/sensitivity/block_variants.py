@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from core.quantization.blocks import Block
 from core.quantization.graph import Graph
-from core.quantization.variant import CLEAN, GrowingVariant, Variant
+from core.quantization.sensitivity.blocks import Block
+from core.quantization.sensitivity.variant import CLEAN, GrowingVariant, Variant
 
 # What they compute depends on the size of the batch, or they hold nodes that are not seen here.
 _BATCH_READERS: Final = frozenset({"Shape", "Size", "NonZero", "If", "Loop", "Scan"})

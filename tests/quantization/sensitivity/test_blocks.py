@@ -3,14 +3,14 @@ from pathlib import Path
 import onnx
 import pytest
 
-from core.quantization.blocks import Block, blocks
 from core.quantization.graph import WEIGHTED, Graph
 from core.quantization.preprocess import preprocess
 from core.quantization.selective import weight_bytes
+from core.quantization.sensitivity.blocks import Block, blocks
 from core.quantization.side_branches import find_side_branches
 from tests.quantization.digits import Classifier
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 MODELS = ("se_cnn_digits", "transformer_digits", "transformer_texts", "mlp_digits")
 
 

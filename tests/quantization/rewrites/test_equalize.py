@@ -6,14 +6,14 @@ import numpy as np
 import onnx
 import pytest
 
-from core.quantization.equalize import equalize
 from core.quantization.graph import Graph
-from core.quantization.layer_weights import LAYERS, LayerWeights
 from core.quantization.preprocess import preprocess
+from core.quantization.rewrites.equalize import equalize
+from core.quantization.rewrites.layer_weights import LAYERS, LayerWeights
 from core.records import BadInput
 from tests.quantization.digits import GraphBuilder, run
 
-MODELS = Path(__file__).parents[2]
+MODELS = Path(__file__).parents[3]
 IMAGES = np.random.default_rng(0).standard_normal((4, 1, 16, 16)).astype(np.float32)
 CHANNELS = 8
 

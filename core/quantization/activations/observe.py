@@ -22,12 +22,12 @@ from onnx import TensorProto
 from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
+from core.quantization.activations.derived import Derived, derived_tensors, map_histogram, map_range
+from core.quantization.activations.histogram import Histogram
+from core.quantization.activations.masks import MASKED, mask_tensors
+from core.quantization.activations.taps import TappedModel, available_threads
 from core.quantization.calibration import CalibrationSamples
-from core.quantization.derived import Derived, derived_tensors, map_histogram, map_range
 from core.quantization.graph import Graph
-from core.quantization.histogram import Histogram
-from core.quantization.masks import MASKED, mask_tensors
-from core.quantization.taps import TappedModel, available_threads
 
 _QUANTIZABLE = frozenset(chain(QDQRegistry, QLinearOpsRegistry))
 # No activation is that large, but a stand-in for infinity is.

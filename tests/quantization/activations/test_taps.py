@@ -6,8 +6,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from core.quantization.activations.taps import TappedModel
 from core.quantization.preprocess import preprocess
-from core.quantization.taps import TappedModel
 from tests.quantization.digits import Classifier
 
 Values = dict[str, np.ndarray]

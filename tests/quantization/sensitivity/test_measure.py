@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.quantization.test_observe import FIXTURES
 
-from core.quantization.sensitivity import costly_nodes, measure_blocks, slower_nodes
+from core.quantization.sensitivity.measure import costly_nodes, measure_blocks, slower_nodes
 from core.records import (
     BlockCost,
     Deployment,
@@ -18,7 +19,6 @@ from core.records import (
 from tests.fixtures.broken import example_arrays
 from tests.quantization.digits import SPLITS, Classifier, prepare, run
 from tests.quantization.test_make import make, plan
-from tests.quantization.test_observe import FIXTURES
 
 Profiles = Callable[..., ModelProfile]
 

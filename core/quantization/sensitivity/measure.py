@@ -9,13 +9,13 @@ from typing import Final
 
 import onnx
 
-from core.quantization.block_errors import measure_errors
-from core.quantization.block_latency import block_latency
-from core.quantization.blocks import Block, blocks
 from core.quantization.calibration import CalibrationSamples, fixed_batch
 from core.quantization.graph import Graph
 from core.quantization.preprocess import preprocess
-from core.quantization.rewrite import rewrite
+from core.quantization.rewrites.rewrite import rewrite
+from core.quantization.sensitivity.block_errors import measure_errors
+from core.quantization.sensitivity.block_latency import block_latency
+from core.quantization.sensitivity.blocks import Block, blocks
 from core.records import (
     BlockCost,
     Deployment,

@@ -17,7 +17,7 @@ import onnx
 from onnx import NodeProto
 
 from core.quantization.graph import Graph, every_node
-from core.quantization.layer_weights import LAYERS, LayerWeights
+from core.quantization.rewrites.layer_weights import LAYERS, LayerWeights
 from core.records import BadInput
 
 _TO_ONE_PIXEL = frozenset({"GlobalMaxPool", "GlobalAveragePool"})

@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from core.quantization.taps import available_threads
+from core.quantization.activations.taps import available_threads
 from core.records import Deployment
 from core.sandbox import open_session
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from onnxruntime.quantization.calibrate import HistogramCollector
 
-from core.quantization.histogram import Histogram
-from core.quantization.observe import Activation
-from core.quantization.ranges import (
+from core.quantization.activations.histogram import Histogram
+from core.quantization.activations.observe import Activation
+from core.quantization.activations.ranges import (
     activation_range,
     entropy_range,
     mse_range,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.quantization.histogram import BINS, Histogram
+from core.quantization.activations.histogram import BINS, Histogram
 
 
 def add(histogram: Histogram, values: np.ndarray) -> None:

@@ -5,16 +5,16 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from tests.quantization.test_observe import FIXTURES, Feeds, Samples, images, save, token_feeds
 
-from core.quantization.block_errors import BlockErrors, measure_errors
-from core.quantization.block_variants import each_quantized, one_quantized
-from core.quantization.blocks import Block, blocks
 from core.quantization.graph import Graph
 from core.quantization.int8_static import to_int8_static
 from core.quantization.preprocess import preprocess
+from core.quantization.sensitivity.block_errors import BlockErrors, measure_errors
+from core.quantization.sensitivity.block_variants import each_quantized, one_quantized
+from core.quantization.sensitivity.blocks import Block, blocks
 from tests.quantization.digits import Classifier, run
 from tests.quantization.test_int8_static import recipe
-from tests.quantization.test_observe import FIXTURES, Feeds, Samples, images, save, token_feeds
 
 LAYERS = ("Clip", "Conv", "Gemm", "MatMul", "Relu")
 

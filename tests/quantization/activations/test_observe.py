@@ -6,16 +6,16 @@ import numpy as np
 import onnx
 import pytest
 from onnxruntime.quantization.calibrate import CalibrationMethod, create_calibrator
-
-from core.quantization.calibration import CalibrationSamples
-from core.quantization.masks import MARGIN
-from core.quantization.observe import Activation, observe
-from core.quantization.preprocess import preprocess
-from core.quantization.ranges import activation_range
-from tests.quantization.digits import Classifier, GraphBuilder
 from tests.quantization.test_taps import plainly
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+from core.quantization.activations.masks import MARGIN
+from core.quantization.activations.observe import Activation, observe
+from core.quantization.activations.ranges import activation_range
+from core.quantization.calibration import CalibrationSamples
+from core.quantization.preprocess import preprocess
+from tests.quantization.digits import Classifier, GraphBuilder
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 Feeds = dict[str, np.ndarray]
 
 

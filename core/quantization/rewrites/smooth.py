@@ -14,10 +14,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from core.quantization.activations.inner_values import InnerValues
 from core.quantization.calibration import CalibrationSamples
 from core.quantization.graph import Graph, drop_unread_constants, sort_nodes
-from core.quantization.inner_values import InnerValues
-from core.quantization.norms import find_norms
+from core.quantization.rewrites.norms import find_norms
 from core.records import BadInput
 
 Array = NDArray[np.float32]

@@ -10,9 +10,9 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnxruntime.quantization.quant_utils import DEQUANT_OUTPUT_SUFFIX
 
-from core.quantization.blocks import Block
 from core.quantization.calibration import fixed_batch
 from core.quantization.graph import Graph
+from core.quantization.sensitivity.blocks import Block
 
 CLEAN: Final = -1
 """The row in which nothing is quantized."""

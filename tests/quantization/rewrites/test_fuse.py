@@ -10,14 +10,14 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from core.quantization.fuse import fuse
 from core.quantization.int8_dynamic import to_int8_dynamic
 from core.quantization.preprocess import preprocess
 from core.quantization.recipes import _DYNAMIC_LAYERS
+from core.quantization.rewrites.fuse import fuse
 from core.records import BadInput, Recipe
 from tests.quantization.digits import GraphBuilder
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 HEADS, SIZE, WIDTH = 3, 8, 24
 PADDING = {
     "none": slice(0, 0),

@@ -22,15 +22,15 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from core.quantization.block_variants import (
+from core.quantization.activations.taps import available_threads
+from core.quantization.sensitivity.block_variants import (
     each_quantized,
     fitting,
     one_quantized,
     outputs,
     side_by_side,
 )
-from core.quantization.blocks import Block
-from core.quantization.taps import available_threads
+from core.quantization.sensitivity.blocks import Block
 from core.records import BadInput, Deployment, Report
 from core.sandbox import model_errors, open_session
 

@@ -4,7 +4,7 @@ Each becomes one ``Attention`` of onnxruntime (Vaswani et al., "Attention Is All
 section 3.2), whose INT8 form ``QAttention`` holds the three projections in one matrix and moves no
 heads about in memory. Layer normalisations and GELU stay: onnxruntime fuses those itself when a
 session opens, and why a residual addition does not join in is said in
-:mod:`core.quantization.residual_norms`.
+:mod:`core.quantization.rewrites.residual_norms`.
 
 Every exporter spells attention in its own way, so a place that may be one is recognised by what it
 computes: the model runs once on a few tokens. onnxruntime's own offline optimizer goes by the

@@ -9,17 +9,17 @@ from onnx import numpy_helper
 
 from core.datasets import prepare
 from core.intake import profile_model
+from core.quantization.activations.inner_values import InnerValues
 from core.quantization.calibration import CalibrationSamples
 from core.quantization.graph import Graph
-from core.quantization.inner_values import InnerValues
 from core.quantization.int8_static import to_int8_static
 from core.quantization.preprocess import preprocess
-from core.quantization.smooth import channel_maxima, norm_outputs, smooth
+from core.quantization.rewrites.smooth import channel_maxima, norm_outputs, smooth
 from core.records import BadInput, PreparedData, Recipe
 from core.sandbox import load_inputs
 from tests.quantization.digits import GraphBuilder
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 WIDTH = 12
 
 

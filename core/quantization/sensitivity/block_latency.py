@@ -24,8 +24,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import NodeProto
 
-from core.quantization.blocks import Block
 from core.quantization.graph import Graph
+from core.quantization.sensitivity.blocks import Block
 from core.records import Deployment
 from core.sandbox import model_errors
 from core.sandbox.session import PROVIDER, session_options

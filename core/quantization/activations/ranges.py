@@ -15,9 +15,9 @@ from onnxruntime.quantization.calibrate import (
     save_tensors_data,
 )
 
-from core.quantization.histogram import Histogram
-from core.quantization.masks import MARGIN
-from core.quantization.observe import Activation
+from core.quantization.activations.histogram import Histogram
+from core.quantization.activations.masks import MARGIN
+from core.quantization.activations.observe import Activation
 from core.records import Calibration
 
 Range = tuple[float, float]

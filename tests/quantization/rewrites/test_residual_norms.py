@@ -8,9 +8,9 @@ import onnx
 import onnxruntime
 
 from core.quantization.preprocess import preprocess
-from core.quantization.residual_norms import part_residual_norms
+from core.quantization.rewrites.residual_norms import part_residual_norms
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 MODEL = FIXTURES / "transformer_digits.onnx"
 
 

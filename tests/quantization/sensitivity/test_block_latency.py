@@ -5,10 +5,10 @@ import numpy as np
 import onnx
 import pytest
 
-from core.quantization.block_latency import RunTimes, block_latency
-from core.quantization.blocks import Block, blocks
 from core.quantization.graph import Graph
 from core.quantization.preprocess import preprocess
+from core.quantization.sensitivity.block_latency import RunTimes, block_latency
+from core.quantization.sensitivity.blocks import Block, blocks
 from core.records import Deployment, ModelProfile
 from tests.quantization.digits import Classifier
 from tests.quantization.test_make import make, plan

@@ -1,0 +1,1 @@
+"""What activations look like on the calibration split, in one streamed pass, and their ranges."""

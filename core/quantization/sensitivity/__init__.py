@@ -1,0 +1,1 @@
+"""Block by block: what quantization costs in accuracy, and in time."""
