@@ -7,8 +7,7 @@ import pytest
 from core.quantization.int8_static import to_int8_static
 from core.quantization.preprocess import preprocess
 from core.records import Calibration, Recipe
-from tests.quantization.digits import Classifier
-from tests.quantization.test_observe import (
+from tests.quantization.activations.test_observe import (
     FIXTURES,
     NeverRead,
     Samples,
@@ -16,7 +15,8 @@ from tests.quantization.test_observe import (
     save,
     token_feeds,
 )
-from tests.quantization.test_taps import plainly
+from tests.quantization.activations.test_taps import plainly
+from tests.quantization.digits import Classifier
 
 CNN = ("Add", "Conv", "Gemm", "GlobalAveragePool", "Mul", "Relu", "Sigmoid")
 

@@ -6,13 +6,13 @@ import numpy as np
 import onnx
 import pytest
 from onnxruntime.quantization.calibrate import CalibrationMethod, create_calibrator
-from tests.quantization.test_taps import plainly
 
 from core.quantization.activations.masks import MARGIN
 from core.quantization.activations.observe import Activation, observe
 from core.quantization.activations.ranges import activation_range
 from core.quantization.calibration import CalibrationSamples
 from core.quantization.preprocess import preprocess
+from tests.quantization.activations.test_taps import plainly
 from tests.quantization.digits import Classifier, GraphBuilder
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

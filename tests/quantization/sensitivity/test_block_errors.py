@@ -5,7 +5,6 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from tests.quantization.test_observe import FIXTURES, Feeds, Samples, images, save, token_feeds
 
 from core.quantization.graph import Graph
 from core.quantization.int8_static import to_int8_static
@@ -13,6 +12,14 @@ from core.quantization.preprocess import preprocess
 from core.quantization.sensitivity.block_errors import BlockErrors, measure_errors
 from core.quantization.sensitivity.block_variants import each_quantized, one_quantized
 from core.quantization.sensitivity.blocks import Block, blocks
+from tests.quantization.activations.test_observe import (
+    FIXTURES,
+    Feeds,
+    Samples,
+    images,
+    save,
+    token_feeds,
+)
 from tests.quantization.digits import Classifier, run
 from tests.quantization.test_int8_static import recipe
 

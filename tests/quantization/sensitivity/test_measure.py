@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.quantization.test_observe import FIXTURES
 
 from core.quantization.sensitivity.measure import costly_nodes, measure_blocks, slower_nodes
 from core.records import (
@@ -17,6 +16,7 @@ from core.records import (
     to_json,
 )
 from tests.fixtures.broken import example_arrays
+from tests.quantization.activations.test_observe import FIXTURES
 from tests.quantization.digits import SPLITS, Classifier, prepare, run
 from tests.quantization.test_make import make, plan
 
