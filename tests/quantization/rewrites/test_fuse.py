@@ -156,7 +156,9 @@ def test_whatever_it_is_spelled_like_it_computes_the_same(spelling: Spelling) ->
 
 
 @pytest.mark.parametrize(
-    ("spelling", "shares"), [(causal, -1), (relative, -1), (divided, 2)], ids=lambda x: str(x)
+    ("spelling", "shares"),
+    [(causal, -1), (relative, -1), (divided, 2)],
+    ids=["causal", "relative", "divided"],
 )
 def test_what_is_another_attention_stays_as_it_is(spelling: Spelling, shares: int) -> None:
     with pytest.raises(BadInput):
