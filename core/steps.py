@@ -262,8 +262,8 @@ def answers_of(
         bench.prepared,
         split,
         bench.request.deployment,
-        first,
-        last,
+        first=first,
+        last=last,
         report=report,
     )
 

@@ -18,7 +18,7 @@ from tests.command import Run, run_example
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SEED = 5
-TIMED = ("latency", "cold_start_ms", "peak_rss_bytes")
+TIMED = ("latency", "cold_start_ms", "peak_rss_bytes", "search_speedup")
 CHOSEN = ("accuracy", "calibration_draws")
 """What is measured only of the candidate that the timing chose."""
 
@@ -34,10 +34,12 @@ def again(example_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def plain(run: Run) -> dict[str, Any]:
     """An evaluation without what was timed, and without what differs from one to the next."""
     document: dict[str, Any] = to_plain(run.evaluation)
-    for name in ("id", "created", "aa_check", "sweep", "verdict"):
+    for name in ("id", "created", "aa_check", "sweep", "verdict", "front", "sensitivity"):
         document.pop(name)
     for name in ("noise", "findings"):
         document["machine"].pop(name)
+    # What was slower in INT8 is tried without; which blocks were, is a matter of timing.
+    document["candidates"] = [row for row in document["candidates"] if "faster" not in row["id"]]
     for candidate in document["candidates"]:
         for name in (*TIMED, *CHOSEN):
             candidate.pop(name)
@@ -51,11 +53,14 @@ def chosen(run: Run) -> dict[str, Candidate]:
 
 
 def test_candidates_of_all_methods_are_byte_identical(example_run: Run, again: Run) -> None:
-    methods = ("float16", "int8_dynamic", "int8_static", "int8_static_selective")
-    assert {path.stem for path in (again.out / "models").iterdir()} == set(methods)
-    for method in methods:
-        name = f"models/{method}.onnx"
-        assert (example_run.out / name).read_bytes() == (again.out / name).read_bytes()
+    methods = {"float16", "int8_dynamic", "int8_static", "int8_static_selective"}
+    first, second = (
+        {path.name: path.read_bytes() for path in (run.out / "models").iterdir()}
+        for run in (example_run, again)
+    )
+    both = first.keys() & second.keys()
+    assert both >= {f"{method}.onnx" for method in methods}
+    assert all(first[name] == second[name] for name in both)
 
 
 def test_splits_accuracy_and_all_else_that_is_not_timed_are_equal(
@@ -101,7 +106,7 @@ def test_dynamic_candidates_of_other_families_are_byte_identical(
         prepared = sandbox.call(
             prepare, FIXTURES / f"{data}.npz", profile, None, folder / "prepared", SEED
         )
-        (recipe,) = sandbox.call(
+        recipe, *_variants = sandbox.call(
             plan_recipes,
             *(source, profile, machine.flags, machine.architecture, ("int8_dynamic",)),
             prepared.profile.splits.calibration,

@@ -75,10 +75,9 @@ def predict(
     prepared: PreparedData,
     split: SplitName,
     deployment: Deployment,
+    report: Report,
     first: int = 0,
     last: int | None = None,
-    *,
-    report: Report,
 ) -> Predictions:
     """Runs a model over a split; belongs into the sandbox.
 
@@ -90,9 +89,9 @@ def predict(
         prepared: The dataset as model inputs.
         split: Which of its samples.
         deployment: Session options and batch size.
+        report: Told after each batch.
         first: Position in the split of the first sample that is answered.
         last: Position after the last one; None: to the end of the split.
-        report: Told after each batch.
 
     Raises:
         BadInput: The model does not run on these inputs, or none of its outputs is a class.

@@ -66,7 +66,7 @@ from core.records import (
 )
 
 _AS_FAST = 1.05
-"""How many times faster nobody would leave nodes in FP32 for, nor tell from run to run."""
+"""How many times faster nobody would complicate a recipe for, nor tell from run to run."""
 
 
 def choose(
@@ -78,9 +78,9 @@ def choose(
     that, and those that are proven come first. Of those that gain and did not fail the gate:
     first those that will probably pass it on confirm, among these INT8 with a speed gain (fastest
     by its lower bound), INT8 with a size gain (smallest), FP16; then those whose observed drop is
-    within the threshold, then the others, in the same order. Leaving nodes in FP32 wants a reason:
-    where INT8 throughout is as fast within the intervals and 5% more, and observed to drop no
-    more, it is picked instead.
+    within the threshold, then the others, in the same order. What is added to the plain recipe of a
+    method, as nodes left in FP32 or other ranges, wants a reason: where one with less of it is as
+    fast within the intervals and 5% more, and observed to drop no more, it is picked instead.
 
     Args:
         candidates: With the baseline among them.
@@ -108,7 +108,7 @@ def choose(
         for item in able
         if _is_simpler(item, best) and _doubt(item, policy, safe) <= _doubt(best, policy, safe)
     ]
-    return min(simpler or [best], key=order).candidate.id
+    return min(simpler or [best], key=lambda item: (_additions(item), *order(item))).candidate.id
 
 
 def decide(
@@ -249,9 +249,25 @@ def _rank(item: Assessment) -> tuple[bool, int, float, str]:
     return item.is_fp16, order, -figure, item.candidate.id
 
 
+def _additions(item: Assessment) -> int:
+    """How much the recipe adds to its method's plain one."""
+    recipe = item.candidate.recipe
+    return sum(
+        (
+            bool(recipe.left_in_float),
+            recipe.calibration != "minmax",
+            not recipe.per_channel,
+            recipe.equalize,
+            recipe.smooth is not None,
+            recipe.correct_bias,
+            bool(recipe.block_size),
+        )
+    )
+
+
 def _is_simpler(item: Assessment, best: Assessment) -> bool:
-    """Whether it does without the FP32 nodes of the best, and is measured to be no worse."""
-    if not best.candidate.recipe.left_in_float or item.candidate.recipe.left_in_float:
+    """Whether it adds less to the plain recipe than the best, and is measured to be no worse."""
+    if _additions(item) >= _additions(best):
         return False
     if item.is_fp16 or item.gain != best.gain or item.accuracy is None or best.accuracy is None:
         return False

@@ -52,7 +52,7 @@ def _trials(result: Evaluation) -> Iterator[Candidate]:
         row = replace(source, id=recipe.id, recipe=recipe, calibration_draws=())
         accuracy = replace(
             source.search_accuracy,
-            drop_points=Estimate(value=0.4 * place, low=0.4 * place - 0.9, high=0.4 * place + 0.9),
+            drop_points=Estimate(value=0.3 * place, low=0.3 * place - 0.9, high=0.3 * place + 0.9),
         )
         if place % 4 == 0:  # timed in full, a little slower each
             yield replace(
