@@ -65,7 +65,7 @@ from core.records import (
     Verdict,
 )
 
-_AS_FAST = 1.05
+_AS_FAST = 1.02
 """How many times faster nobody would complicate a recipe for, nor tell from run to run."""
 
 
@@ -80,7 +80,7 @@ def choose(
     by its lower bound), INT8 with a size gain (smallest), FP16; then those whose observed drop is
     within the threshold, then the others, in the same order. What is added to the plain recipe of a
     method, as nodes left in FP32 or other ranges, wants a reason: where one with less of it is as
-    fast within the intervals and 5% more, and observed to drop no more, it is picked instead.
+    fast within the intervals and 2% more, and observed to drop no more, it is picked instead.
 
     Args:
         candidates: With the baseline among them.

@@ -34,6 +34,8 @@ _HISTOGRAM_RANGES: Final[tuple[Calibration, ...]] = ("percentile", "entropy", "m
 _LOSS_SHARES: Final = (0.3, 0.5, 0.8)
 """Of the measured loss: what the blocks that a selective recipe leaves in FP32 cause together."""
 _SLOWER_BY: Final = 0.05
+_MOST_EQUALS: Final = 2
+"""Recipes of the same accuracy that are tried with fewer scales."""
 _SMOOTH_ALPHA: Final = 0.5
 """Of Xiao et al., "SmoothQuant", 2023, for most models."""
 _NOTES: Final[dict[Calibration, str]] = {
@@ -124,7 +126,7 @@ def _stage(
                 note := f"Leaves the {len(nodes)} nodes in FP32 that cause {share:.0%} of the loss."
             )
         ]
-    return _faster(recipe, sensitivity)
+    return _faster(rows, best, sensitivity)
 
 
 def _corrections(recipe: Recipe, profile: ModelProfile, failed: Sequence[Recipe]) -> list[Recipe]:
@@ -144,20 +146,22 @@ def _corrections(recipe: Recipe, profile: ModelProfile, failed: Sequence[Recipe]
     return found
 
 
-def _faster(recipe: Recipe, sensitivity: Sensitivity) -> list[Recipe]:
-    """The same in fewer conversions, or with fewer scales."""
+def _faster(rows: Sequence[Candidate], best: Candidate, sensitivity: Sensitivity) -> list[Recipe]:
+    """The same in fewer conversions, and what is as accurate with fewer scales."""
     slower = slower_nodes(sensitivity, _SLOWER_BY)
     note = f"Leaves {len(slower)} nodes in FP32 that were slower in INT8."
-    found = [_leaving(recipe, slower, "faster", note)] if slower else []
-    if recipe.per_channel:
-        plain = replace(
-            recipe,
-            id=f"{recipe.id}_per_tensor",
-            per_channel=False,
-            note="One scale for all channels of a layer: a little faster, and less exact.",
-        )
-        # A scale for all channels is only as good as these are even.
-        found += [plain, _equalized(plain)]
+    found = [_leaving(best.recipe, slower, "faster", note)] if slower else []
+    equals = [
+        row.recipe
+        for row in rows
+        if row.recipe.method == "int8_static" and accuracy_order(row) == accuracy_order(best)
+    ]
+    note = "One scale for all channels of a layer: a little faster, and less exact."
+    found += [
+        replace(recipe, id=f"{recipe.id}_per_tensor", per_channel=False, note=note)
+        for recipe in equals[:_MOST_EQUALS]
+        if recipe.per_channel
+    ]
     return found
 
 

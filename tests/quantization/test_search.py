@@ -127,12 +127,20 @@ def test_what_is_slower_in_int8_is_left_in_float(cnn: ModelProfile) -> None:
     faster, *plain = refine("faster", [row(SELECTIVE)], cnn, BLOCKS)
     assert faster.left_in_float == ("stem", "b", "b_act")
     assert faster.id == "int8_static_selective_faster"
-    assert [(recipe.per_channel, recipe.equalize) for recipe in plain] == [
-        (False, False),
-        (False, True),
-    ]
+    assert [recipe.id for recipe in plain] == ["int8_static_selective_per_tensor"]
     quick = replace(BLOCKS, blocks=tuple(replace(b, int8_ms=0.1) for b in BLOCKS.blocks))
     assert all(not recipe.per_channel for recipe in refine("faster", [row(STATIC)], cnn, quick))
+
+
+def test_recipes_of_the_same_accuracy_are_all_tried_with_fewer_scales(cnn: ModelProfile) -> None:
+    rows = [row(STATIC), row(SELECTIVE), row(replace(STATIC, id="worse"), 3.0)]
+    quick = replace(BLOCKS, blocks=())
+    plain = refine("faster", rows, cnn, quick)
+    assert [recipe.id for recipe in plain] == [
+        "int8_static_per_tensor",
+        "int8_static_selective_per_tensor",
+    ]
+    assert not any(recipe.per_channel for recipe in plain)
 
 
 def test_a_transformer_is_smoothed_and_a_cnn_has_its_bias_corrected(
