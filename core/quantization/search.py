@@ -82,7 +82,7 @@ def refine(
         sensitivity: Of the best static recipe; None where it was not measured.
 
     Returns:
-        Recipes whose ids are new; empty where the stage has nothing to offer.
+        Recipes whose settings are new; empty where the stage has nothing to offer.
     """
     tried = {_settings(row.recipe) for row in rows}
     found: dict[Recipe, Recipe] = {}

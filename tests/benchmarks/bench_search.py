@@ -160,7 +160,7 @@ def by_hand(model: Path, prepared: PreparedData, folder: Path) -> dict[str, Path
     ready = folder / "ready.onnx"
     try:
         quant_pre_process(model, ready)
-    except Exception:
+    except Exception:  # plain, where its symbolic shape inference does not know a shape
         quant_pre_process(model, ready, skip_symbolic_shape=True)
     loaded = onnx.load(ready)
     recipes: dict[str, Callable[[Path], None]] = {

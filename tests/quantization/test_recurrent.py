@@ -11,12 +11,8 @@ from core.quantization.graph import Graph
 from core.quantization.int8_dynamic import to_int8_dynamic
 from core.quantization.int8_weight_only import weight_only
 from core.quantization.preprocess import preprocess
-from core.quantization.recurrent import (
-    dynamic_variants,
-    smooth_inputs,
-    smoothable_inputs,
-    stored_variant,
-)
+from core.quantization.recurrent import dynamic_variants, stored_variant
+from core.quantization.rewrites.smooth_lstm import smooth_inputs, smoothable_inputs
 from core.records import Recipe, from_json, to_json
 from tests.quantization.digits import Classifier, GraphBuilder, run
 

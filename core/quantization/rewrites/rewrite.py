@@ -11,11 +11,11 @@ from collections.abc import Callable
 import onnx
 
 from core.quantization.calibration import CalibrationSamples
-from core.quantization.recurrent import smooth_inputs, smoothable_inputs
 from core.quantization.rewrites.equalize import equalize
 from core.quantization.rewrites.fuse import fuse
 from core.quantization.rewrites.residual_norms import part_residual_norms
 from core.quantization.rewrites.smooth import channel_maxima, norm_outputs, smooth
+from core.quantization.rewrites.smooth_lstm import smooth_inputs, smoothable_inputs
 from core.records import Recipe
 
 

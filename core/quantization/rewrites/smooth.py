@@ -75,12 +75,11 @@ def smooth(model: onnx.ModelProto, maxima: Mapping[str, Array], alpha: float) ->
 
     Returns:
         A model that computes the same up to rounding.
-
     """
     smoothed = onnx.ModelProto()
     smoothed.CopyFrom(model)
     for norm in list(find_norms(Graph(smoothed))):
-        factors = _factors(maxima[norm.output], norm.weight_maxima(), alpha)
+        factors = smoothing_factors(maxima[norm.output], norm.weight_maxima(), alpha)
         norm.multiply_weights(factors)
         norm.divide_output(factors)
     sort_nodes(smoothed)
@@ -88,7 +87,7 @@ def smooth(model: onnx.ModelProto, maxima: Mapping[str, Array], alpha: float) ->
     return smoothed
 
 
-def _factors(activations: Array, weights: Array, alpha: float) -> Array:
+def smoothing_factors(activations: Array, weights: Array, alpha: float) -> Array:
     """What each channel is divided by; one where it is always zero, or not read."""
     active = (activations > 0) & (weights > 0)
     x, w = np.where(active, activations, 1), np.where(active, weights, 1)

@@ -32,7 +32,7 @@ def preprocessed(job: Job) -> str:
     ready = os.path.join(tempfile.gettempdir(), "ready.onnx")  # noqa: PTH118
     try:
         quant_pre_process(job.model, ready)
-    except Exception:
+    except Exception:  # plain, where its symbolic shape inference does not know a shape
         quant_pre_process(job.model, ready, skip_symbolic_shape=True)
     return ready
 
