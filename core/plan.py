@@ -63,7 +63,9 @@ def _repeated(
     recipes: Sequence[Recipe] | None, splits: Splits, run: float
 ) -> tuple[PlannedStep, ...]:
     """The step that only a recipe with calibration samples has."""
-    if recipes is not None and all(recipe.method != "int8_static" for recipe in recipes):
+    if recipes is not None and not any(
+        recipe.method == "int8_static" or recipe.calibration_samples > 1 for recipe in recipes
+    ):
         return ()
     seconds = 3 * (3 + (2 * splits.calibration + splits.confirm) * run)
     return (PlannedStep("draws", "Calibrate with other samples", seconds),)

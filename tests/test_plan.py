@@ -53,6 +53,8 @@ def test_slower_models_more_effort_and_more_recipes_take_longer() -> None:
 
 def test_only_a_recipe_that_calibrates_is_calibrated_again() -> None:
     assert "draws" not in seconds(recipes=RECIPES[:2])
+    smoothed = Recipe(id="smooth", method="int8_dynamic", smooth=1.0, calibration_samples=100)
+    assert "draws" in seconds(recipes=(*RECIPES[:2], smoothed))
 
 
 def test_titles_are_for_people() -> None:
