@@ -294,6 +294,8 @@ class Recipe:
     """Share of the activations' outliers that goes into the weights first (SmoothQuant's alpha)."""
     correct_bias: bool = False
     """Take the mean error that quantization adds to each channel back out of its bias."""
+    im2col: tuple[str, ...] = ()
+    """Names of static convolutions that run as matrix products: the same answers, where faster."""
     block_size: int = 0
     """Weights that share a scale along the input axis, for weight-only; 0: a whole row."""
     note: str = ""
@@ -495,6 +497,9 @@ class BlockCost:
     """One run of the block in the FP32 model."""
     int8_ms: float | None
     """One run of the same nodes in the quantized model, conversions at its borders included."""
+    im2col_ms: float | None = None
+    """The same with the block's layer as a matrix product. None where it is no convolution, or
+    none that can run as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,6 +103,7 @@ class Search:
         if self._advised == "int8_static":
             self._look_at_blocks()
             self._stage("faster")
+            self._stage("equalized")
         asked = self._bench.request.methods
         if not self._has_safe(*_INT8) and (asked is None or "int8_weight_only" in asked):
             self._stage("storage")

@@ -114,6 +114,9 @@ st.markdown(
 - **SmoothQuant**: moves the outliers of a transformer's activations into the weights, where they
   do less harm.
 - **Bias correction**: takes the mean error that quantization adds to each channel out of its bias.
+- **Matrix product**: the other way to compute a convolution (*im2col*): the image is unfolded and
+  multiplied as a matrix. The answers are the same; which way is faster depends on the layer and on
+  the CPU, so both are timed.
 - **Weight-only**: the weights are stored in 8 bits, while activations stay floats; nothing has to
   be calibrated.
 - **Sensitivity**: what it costs in accuracy, and in time, to quantize one block of the model

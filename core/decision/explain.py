@@ -179,6 +179,7 @@ def recipe_title(recipe: Recipe) -> str:
         "smoothed" if recipe.smooth is not None else "",
         "bias corrected" if recipe.correct_bias else "",
         "per tensor" if integer and not recipe.per_channel else "",
+        f"{count(len(recipe.im2col), 'matrix product')}" if recipe.im2col else "",
         f"blocks of {recipe.block_size}" if recipe.block_size else "",
         f"{count(len(recipe.left_in_float), 'node')} in FP32" if recipe.left_in_float else "",
     )

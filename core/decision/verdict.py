@@ -79,8 +79,8 @@ def choose(
     first those that will probably pass it on confirm, among these INT8 with a speed gain (fastest
     by its lower bound), INT8 with a size gain (smallest), FP16; then those whose observed drop is
     within the threshold, then the others, in the same order. What is added to the plain recipe of a
-    method, as nodes left in FP32 or other ranges, wants a reason: where one with less of it is as
-    fast within the intervals and 2% more, and observed to drop no more, it is picked instead.
+    method, as nodes left in FP32 or other ranges, wants a reason: where one with less of it is at
+    most 2% slower, and observed to drop no more, it is picked instead.
 
     Args:
         candidates: With the baseline among them.
@@ -260,6 +260,7 @@ def _additions(item: Assessment) -> int:
             recipe.equalize,
             recipe.smooth is not None,
             recipe.correct_bias,
+            bool(recipe.im2col),
             bool(recipe.block_size),
         )
     )
@@ -275,7 +276,7 @@ def _is_simpler(item: Assessment, best: Assessment) -> bool:
     return (
         latency is not None
         and other is not None
-        and latency.speedup.high * _AS_FAST >= other.speedup.low
+        and latency.speedup.ratio * _AS_FAST >= other.speedup.ratio
         and item.accuracy.drop_points.value <= best.accuracy.drop_points.value
     )
 

@@ -15,6 +15,7 @@ from core.quantization.correct_bias import correct_bias
 from core.quantization.failures import GRAPH_FAILURES
 from core.quantization.float16 import to_float16
 from core.quantization.graph import Graph, float_weights, sort_nodes
+from core.quantization.im2col import to_im2col
 from core.quantization.int8_dynamic import to_int8_dynamic
 from core.quantization.int8_static import to_int8_static
 from core.quantization.int8_weight_only import to_int8_weight_only
@@ -150,6 +151,7 @@ def _apply(
     candidate = to_int8_static(source, recipe, samples(0.1, 0.5), ranges)
     if recipe.correct_bias:
         candidate = correct_bias(rewritten, candidate, samples(0.6, 0.2), recipe)
+    to_im2col(candidate, recipe.im2col)
     return candidate
 
 

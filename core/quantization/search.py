@@ -3,9 +3,10 @@
 The short list of :mod:`core.quantization.recipes` is tried first. Where its accuracy is not safe
 yet, the most accurate static recipe is refined in stages, each of which builds on the best of the
 one before: bias correction or smoothing, then ranges, then blocks left in FP32, those that cost
-most accuracy first. Then, and also where accuracy never was the trouble, blocks that are slower in
-INT8 go back to FP32, and single scales for whole layers are tried. What no stage mends may still be
-stored in INT8 and computed in FP32.
+most accuracy first. Then, and also where accuracy never was the trouble, each convolution gets the
+kernel that was faster, blocks that are slower in INT8 go back to FP32, and single scales for whole
+layers are tried, with their channels evened out where that loses accuracy. What no stage mends may
+still be stored in INT8 and computed in FP32.
 
 Everything here is a function of rows and records, so an evaluation that resumes proposes what it
 proposed before.
@@ -18,11 +19,16 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from core.quantization.int8_weight_only import weight_only
-from core.quantization.sensitivity.measure import costly_nodes, slower_nodes
+from core.quantization.sensitivity.measure import (
+    costly_nodes,
+    faster_as_products,
+    slower_nodes,
+)
 from core.records import Calibration, Candidate, Method, ModelProfile, Recipe, Sensitivity
 
-Stage = Literal["ranges", "corrections", "combinations", "selective", "faster", "storage"]
-ACCURACY_STAGES: Final[tuple[Stage, ...]] = (
+AccuracyStage = Literal["ranges", "corrections", "combinations", "selective"]
+Stage = AccuracyStage | Literal["faster", "equalized", "storage"]
+ACCURACY_STAGES: Final[tuple[AccuracyStage, ...]] = (
     "corrections",
     "ranges",
     "combinations",
@@ -35,7 +41,7 @@ _LOSS_SHARES: Final = (0.3, 0.5, 0.8)
 """Of the measured loss: what the blocks that a selective recipe leaves in FP32 cause together."""
 _SLOWER_BY: Final = 0.05
 _MOST_EQUALS: Final = 2
-"""Recipes of the same accuracy that are tried with fewer scales."""
+"""Recipes of the same accuracy that are made faster."""
 _SMOOTH_ALPHA: Final = 0.5
 """Of Xiao et al., "SmoothQuant", 2023, for most models."""
 _NOTES: Final[dict[Calibration, str]] = {
@@ -110,7 +116,9 @@ def _stage(
             for kind in _HISTOGRAM_RANGES
         ]
     if stage in ("corrections", "combinations"):
-        return _corrections(recipe, profile, [row.recipe for row in rows if row.sha256 is None])
+        return _corrected(recipe, profile, [row.recipe for row in rows if row.sha256 is None])
+    if stage == "equalized":
+        return _equalized(rows, best)
     if sensitivity is None:
         return []
     if stage == "selective":
@@ -129,7 +137,7 @@ def _stage(
     return _faster(rows, best, sensitivity)
 
 
-def _corrections(recipe: Recipe, profile: ModelProfile, failed: Sequence[Recipe]) -> list[Recipe]:
+def _corrected(recipe: Recipe, profile: ModelProfile, failed: Sequence[Recipe]) -> list[Recipe]:
     """What is left to correct; not again what could not be done on this model."""
     if profile.family == "transformer":
         # Its layers' mean errors are near nothing: correcting them moved no figure measured.
@@ -137,37 +145,50 @@ def _corrections(recipe: Recipe, profile: ModelProfile, failed: Sequence[Recipe]
             return []
         note = "Moves the activations' outliers into the weights first (SmoothQuant)."
         return [replace(recipe, id=f"{recipe.id}_smooth", smooth=_SMOOTH_ALPHA, note=note)]
-    found = []
-    if not recipe.correct_bias:
-        note = "Takes the mean error of each class back out of the last layers' biases."
-        found.append(replace(recipe, id=f"{recipe.id}_bias", correct_bias=True, note=note))
-    if not (recipe.per_channel or recipe.equalize or any(each.equalize for each in failed)):
-        found.append(_equalized(recipe))
-    return found
+    if recipe.correct_bias:
+        return []
+    note = "Takes the mean error of each class back out of the last layers' biases."
+    return [replace(recipe, id=f"{recipe.id}_bias", correct_bias=True, note=note)]
 
 
 def _faster(rows: Sequence[Candidate], best: Candidate, sensitivity: Sensitivity) -> list[Recipe]:
-    """The same in fewer conversions, and what is as accurate with fewer scales."""
-    slower = slower_nodes(sensitivity, _SLOWER_BY)
-    note = f"Leaves {len(slower)} nodes in FP32 that were slower in INT8."
-    found = [_leaving(best.recipe, slower, "faster", note)] if slower else []
+    """The same with the kernels and in the types that were faster, and with fewer scales."""
     equals = [
         row.recipe
         for row in rows
         if row.recipe.method == "int8_static" and accuracy_order(row) == accuracy_order(best)
     ]
-    note = "One scale for all channels of a layer: a little faster, and less exact."
-    found += [
-        replace(recipe, id=f"{recipe.id}_per_tensor", per_channel=False, note=note)
-        for recipe in equals[:_MOST_EQUALS]
-        if recipe.per_channel
-    ]
-    return found
+    bases = equals[:_MOST_EQUALS]
+    slower = slower_nodes(sensitivity, _SLOWER_BY)
+    if slower:
+        note = f"Leaves {len(slower)} nodes in FP32 that were slower in INT8."
+        bases.append(_leaving(best.recipe, slower, "faster", note))
+    bases += [_per_tensor(recipe) for recipe in bases if recipe.per_channel]
+    products = faster_as_products(sensitivity)
+    return [_as_products(recipe, products) for recipe in bases]
 
 
-def _equalized(recipe: Recipe) -> Recipe:
+def _per_tensor(recipe: Recipe) -> Recipe:
+    note = f"{recipe.note} One scale for all channels of a layer: a little faster, and less exact."
+    return replace(recipe, id=f"{recipe.id}_per_tensor", per_channel=False, note=note.strip())
+
+
+def _as_products(recipe: Recipe, products: Sequence[str]) -> Recipe:
+    """A recipe with these convolutions, where it quantizes them, as matrix products."""
+    im2col = tuple(name for name in products if name not in recipe.left_in_float)
+    if not im2col:
+        return recipe
+    note = f"{recipe.note} As matrix products {len(im2col)} of its convolutions are faster."
+    return replace(recipe, id=f"{recipe.id}_im2col", im2col=im2col, note=note.strip())
+
+
+def _equalized(rows: Sequence[Candidate], best: Candidate) -> list[Recipe]:
+    """The best with a scale per layer, where that is what costs it accuracy."""
+    row = best_of([row for row in rows if not row.recipe.per_channel], "int8_static")
+    if row is None or row.recipe.equalize or accuracy_order(row) <= accuracy_order(best):
+        return []
     note = "Evens out the channels of adjacent layers first, which leaves finer steps to most."
-    return replace(recipe, id=f"{recipe.id}_equalized", equalize=True, note=note)
+    return [replace(row.recipe, id=f"{row.id}_equalized", equalize=True, note=note)]
 
 
 def _leaving(recipe: Recipe, nodes: Sequence[str], suffix: str, note: str) -> Recipe:

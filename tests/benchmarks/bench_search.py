@@ -143,7 +143,12 @@ class Bench:
         for name, path in self.files.items():
             after = sandbox.call(predict, path, self.prepared, "confirm", ONE)
             drop = paired_accuracy(
-                labels, before.classes, after.classes, split="confirm", threshold_points=1.0
+                labels,
+                before.classes,
+                after.classes,
+                split="confirm",
+                threshold_points=1.0,
+                confidence=0.95,
             ).drop_points
             speed = latency.latencies[name].speedup
             size = path.stat().st_size / self.files["baseline"].stat().st_size

@@ -124,15 +124,22 @@ def test_what_costs_most_is_left_in_float_first(cnn: ModelProfile) -> None:
 
 
 def test_what_is_slower_in_int8_is_left_in_float(cnn: ModelProfile) -> None:
-    faster, *plain = refine("faster", [row(SELECTIVE)], cnn, BLOCKS)
+    faster, plain, both = refine("faster", [row(SELECTIVE)], cnn, BLOCKS)
     assert faster.left_in_float == ("stem", "b", "b_act")
-    assert faster.id == "int8_static_selective_faster"
-    assert [recipe.id for recipe in plain] == ["int8_static_selective_per_tensor"]
+    assert [recipe.id for recipe in (faster, plain, both)] == [
+        "int8_static_selective_faster",
+        "int8_static_selective_per_tensor",
+        "int8_static_selective_faster_per_tensor",
+    ]
     quick = replace(BLOCKS, blocks=tuple(replace(b, int8_ms=0.1) for b in BLOCKS.blocks))
     assert all(not recipe.per_channel for recipe in refine("faster", [row(STATIC)], cnn, quick))
+    # As a product the slow one is faster than in FP32.
+    mended = (replace(b, im2col_ms=0.1 if b.name == "b" else None) for b in BLOCKS.blocks)
+    recipes = refine("faster", [row(STATIC)], cnn, replace(BLOCKS, blocks=tuple(mended)))
+    assert not any(recipe.left_in_float for recipe in recipes)
 
 
-def test_recipes_of_the_same_accuracy_are_all_tried_with_fewer_scales(cnn: ModelProfile) -> None:
+def test_recipes_of_the_same_accuracy_are_all_made_faster(cnn: ModelProfile) -> None:
     rows = [row(STATIC), row(SELECTIVE), row(replace(STATIC, id="worse"), 3.0)]
     quick = replace(BLOCKS, blocks=())
     plain = refine("faster", rows, cnn, quick)
@@ -141,6 +148,23 @@ def test_recipes_of_the_same_accuracy_are_all_tried_with_fewer_scales(cnn: Model
         "int8_static_selective_per_tensor",
     ]
     assert not any(recipe.per_channel for recipe in plain)
+
+
+def test_convolutions_that_are_faster_as_products_run_as_such(cnn: ModelProfile) -> None:
+    times = {"a": 0.2, "b": None, "c": 0.39, "d": 0.3}
+    timed = tuple(
+        replace(each, float_ms=1.0, int8_ms=0.4, im2col_ms=times[each.name])
+        for each in BLOCKS.blocks
+    )
+    left_d = replace(STATIC, id="left_d", left_in_float=("d", "d_act"))
+    recipes = refine("faster", [row(STATIC), row(left_d)], cnn, replace(BLOCKS, blocks=timed))
+    assert {recipe.id: recipe.im2col for recipe in recipes} == {
+        "int8_static_im2col": ("a", "d"),  # not c: 2.5% is noise
+        "left_d_im2col": ("a",),
+        "int8_static_per_tensor_im2col": ("a", "d"),
+        "left_d_per_tensor_im2col": ("a",),
+    }
+    assert recipes[0].note == "As matrix products 2 of its convolutions are faster."
 
 
 def test_a_transformer_is_smoothed_and_a_cnn_has_its_bias_corrected(
@@ -152,12 +176,16 @@ def test_a_transformer_is_smoothed_and_a_cnn_has_its_bias_corrected(
     assert corrected.correct_bias
 
 
-def test_only_a_scale_for_all_channels_is_worth_evening_them_out(cnn: ModelProfile) -> None:
-    plain = replace(STATIC, id="plain", per_channel=False)
-    _, equalized = refine("corrections", [row(plain)], cnn, None)
+def test_channels_are_evened_out_where_a_single_scale_costs_accuracy(cnn: ModelProfile) -> None:
+    coarse = replace(STATIC, id="per_tensor", per_channel=False)
+    (equalized,) = refine("equalized", [row(STATIC), row(coarse, 2.0)], cnn, None)
+    assert equalized.id == "per_tensor_equalized"
     assert equalized.equalize
+    assert not equalized.per_channel
+    assert refine("equalized", [row(STATIC), row(coarse, 1.0)], cnn, None) == ()
+    assert refine("equalized", [row(STATIC)], cnn, None) == ()
     failed = Candidate(id=equalized.id, recipe=equalized, status="failed", reason="No pairs.")
-    assert not any(r.equalize for r in refine("corrections", [row(plain), failed], cnn, None))
+    assert refine("equalized", [row(STATIC), row(coarse, 2.0), failed], cnn, None) == ()
 
 
 def test_without_a_static_candidate_only_storage_is_left(cnn: ModelProfile) -> None:

@@ -68,6 +68,14 @@ class Histogram:
         if self._added.bit_count() == 1:
             self._inner = self._between_tails()
 
+    def merge(self, other: Histogram) -> None:
+        """Takes in the counts of another stream of values."""
+        if other.reach > self.reach:
+            self._grow(other.reach)
+        if other.reach:
+            factor = min(round(self.reach / other.reach), BINS)
+            self.counts += other.counts if factor == 1 else _merged(other.counts, factor)
+
     def _count_tails_and_sample(
         self, values: Values, lowest: float, highest: float, low: float, high: float
     ) -> None:
@@ -99,10 +107,12 @@ class Histogram:
         """Makes room for a magnitude, and a little more so that none rounds out of the grid."""
         if extreme * (1 + 1e-3) < self.reach:
             return
-        needed = 2.0 ** max(int(np.frexp(extreme * (1 + 1e-3))[1]), _SMALLEST_EXPONENT)
+        self._grow(2.0 ** max(int(np.frexp(extreme * (1 + 1e-3))[1]), _SMALLEST_EXPONENT))
+
+    def _grow(self, reach: float) -> None:
         if self.reach:
-            self.counts = _merged(self.counts, min(round(needed / self.reach), BINS))
-        self.reach = needed
+            self.counts = _merged(self.counts, min(round(reach / self.reach), BINS))
+        self.reach = reach
 
     def _between_tails(self) -> tuple[float, float]:
         total = np.cumsum(self.counts)

@@ -7,13 +7,16 @@ quantize, and the result is stored, so that the recipes of a model share one pas
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -25,18 +28,23 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from core.quantization.activations.derived import Derived, derived_tensors, map_histogram, map_range
 from core.quantization.activations.histogram import Histogram
 from core.quantization.activations.masks import MASKED, mask_tensors
-from core.quantization.activations.taps import TappedModel, available_threads
+from core.quantization.activations.taps import Tap, TappedModel, available_threads
 from core.quantization.calibration import CalibrationSamples
 from core.quantization.graph import Graph
 
 _QUANTIZABLE = frozenset(chain(QDQRegistry, QLinearOpsRegistry))
 # No activation is that large, but a stand-in for infinity is.
-_LARGEST = np.float32(1e30)
+_LARGEST = 1e30
+_STREAMS = 2
+"""Samples that are run at the same time, each with half of the threads: while the values of one are
+looked at, the other is computed. A number of its own, for counts must not depend on the machine."""
 # Minimum and maximum are taken one after the other over as much as stays in the cache.
 _CHUNK = 262_144
 MOST_VALUES = 250_000_000
 """1 GB; a run of EfficientNetV2-S at 384 pixels has a fifth of it."""
-_FORMAT = 1
+_FORMAT = 2
+_AHEAD = 2 * _STREAMS
+"""Runs that wait or are under way; a failed one ends the pass at the latest after these."""
 
 
 @dataclass(slots=True)
@@ -54,6 +62,13 @@ class Activation:
     highest: float = -np.inf
     masked: bool = False
     histogram: Histogram | None = None
+
+    def merge(self, other: Activation) -> None:
+        """Takes in what another stream of samples has seen."""
+        self.lowest, self.highest = min(self.lowest, other.lowest), max(self.highest, other.highest)
+        self.masked |= other.masked
+        if self.histogram is not None and other.histogram is not None:
+            self.histogram.merge(other.histogram)
 
     def add(self, values: NDArray[np.float32], may_be_masked: bool) -> None:
         """Takes in a one-dimensional array; infinite and undefined values count for nothing."""
@@ -101,8 +116,15 @@ def observe(
     stored = folder / f"{_key(model, samples)}.npz"
     seen = _load(stored)
     if seen is None or (histograms and any(a.histogram is None for a in seen.values())):
-        seen = {name: Activation(histogram=Histogram() if histograms else None) for name in watched}
-        _watch(graph, _parts(seen, sizes, most_values), samples, seen)
+        streams = [
+            {name: Activation(histogram=Histogram() if histograms else None) for name in watched}
+            for _ in range(_STREAMS)
+        ]
+        _watch(graph, _parts(watched, sizes, most_values // _STREAMS), samples, streams)
+        seen, *others = streams
+        for other in others:
+            for name, activation in other.items():
+                seen[name].merge(activation)
         _store(stored, seen)
     return _with_derived(seen, derived)
 
@@ -141,29 +163,38 @@ def _watch(
     graph: Graph,
     parts: Iterable[Collection[str]],
     samples: CalibrationSamples,
-    seen: Mapping[str, Activation],
+    streams: Sequence[Mapping[str, Activation]],
 ) -> None:
+    """Runs the samples through the streams in turn, and lets each take in what it has seen."""
     masks = mask_tensors(graph)
     given = {value.name for value in graph.model.graph.input}
-    threads = available_threads()
+    threads = max(available_threads() // _STREAMS, 1)
 
-    def take_in(part: Iterable[tuple[str, NDArray[np.float32]]]) -> None:
-        for name, values in part:
-            seen[name].add(values, name in masks)
+    def take_in(
+        tap: Tap | None, feeds: Mapping[str, NDArray[Any]], seen: Mapping[str, Activation]
+    ) -> None:
+        values = tap.run(feeds) if tap else {}
+        values |= {name: feeds[name].reshape(-1) for name in names if name in given}
+        for name, found in values.items():
+            seen[name].add(found, name in masks)
 
-    with ThreadPoolExecutor(threads) as pool:
-        for names in parts:
-            inner = [name for name in names if name not in given]
-            samples.rewind()
-            with tempfile.TemporaryDirectory() as folder:
-                tapped = TappedModel(graph.model, inner, Path(folder), threads) if inner else None
-            for feeds in samples:
-                values = tapped.run(feeds) if tapped else {}
-                values |= {name: feeds[name].reshape(-1) for name in names if name in given}
-                # Each tensor belongs to one thread, and large ones are dealt out first.
-                ordered = sorted(values.items(), key=lambda item: -item[1].size)
-                for _ in pool.map(take_in, [ordered[start::threads] for start in range(threads)]):
-                    pass
+    for names in parts:
+        inner = [name for name in names if name not in given]
+        samples.rewind()
+        with tempfile.TemporaryDirectory() as folder:
+            tapped = TappedModel(graph.model, inner, Path(folder), threads) if inner else None
+        taps = [tapped.tap() if tapped else None for _ in streams]
+        with contextlib.ExitStack() as stack:
+            workers = [stack.enter_context(ThreadPoolExecutor(1)) for _ in streams]
+            running: deque[Future[None]] = deque()
+            for number, feeds in enumerate(samples):
+                if len(running) >= _AHEAD:
+                    running.popleft().result()
+                stream = number % _STREAMS
+                task = workers[stream].submit(take_in, taps[stream], feeds, streams[stream])
+                running.append(task)
+            for task in running:
+                task.result()
 
 
 def _parts(names: Iterable[str], sizes: Mapping[str, int], most: int) -> list[list[str]]:
@@ -181,11 +212,11 @@ def _parts(names: Iterable[str], sizes: Mapping[str, int], most: int) -> list[li
 
 def _extremes(values: NDArray[np.float32]) -> tuple[float, float]:
     """Least and largest value; NaN where one is NaN."""
-    lows, highs = [], []
-    for start in range(0, values.size, _CHUNK):
-        chunk = values[start : start + _CHUNK]
-        lows.append(np.minimum.reduce(chunk))
-        highs.append(np.maximum.reduce(chunk))
+    if values.size <= _CHUNK:
+        return float(np.minimum.reduce(values)), float(np.maximum.reduce(values))
+    chunks = [values[start : start + _CHUNK] for start in range(0, values.size, _CHUNK)]
+    lows = [np.minimum.reduce(chunk) for chunk in chunks]
+    highs = [np.maximum.reduce(chunk) for chunk in chunks]
     return float(np.min(lows)), float(np.max(highs))
 
 

@@ -38,7 +38,7 @@ def available_threads() -> int:
 
 
 class TappedModel:
-    """A session that hands out the values of inner tensors.
+    """A session that hands out the values of inner tensors, to several threads at once.
 
     Args:
         model: FP32 model; not changed.
@@ -50,7 +50,6 @@ class TappedModel:
     def __init__(
         self, model: onnx.ModelProto, tensors: Collection[str], folder: Path, threads: int
     ) -> None:
-        self._values: dict[str, NDArray[np.float32]] = {}
         tapped = onnx.ModelProto()
         tapped.CopyFrom(model)
         self._names = {name: name for name in tensors}
@@ -59,7 +58,25 @@ class TappedModel:
         onnx.save(tapped, source)
         del tapped
         self._session, self._names = _open(source, self._names, threads)
-        self._binding = self._session.io_binding()
+
+    def tap(self) -> Tap:
+        """Something to run the model with, for one thread; all share the weights."""
+        return Tap(self._session, self._names)
+
+
+class Tap:
+    """Runs a tapped model into arrays of its own.
+
+    Args:
+        session: That hands out the tensors.
+        names: The output that carries each tensor's values.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession, names: Mapping[str, str]) -> None:
+        self._session = session
+        self._names = names
+        self._values: dict[str, NDArray[np.float32]] = {}
+        self._binding = session.io_binding()
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         """Runs the model once.

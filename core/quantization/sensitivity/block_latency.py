@@ -1,4 +1,4 @@
-"""Times each block of a model, in FP32 and in INT8, with onnxruntime's profiler.
+"""Times each block of several forms of a model with onnxruntime's profiler.
 
 What runs is not what the file says: onnxruntime fuses nodes, changes the layout, and adds
 conversions. So the optimised graph is read along with the profile, and each of its nodes is
@@ -59,44 +59,43 @@ class RunTimes:
 
 def block_latency(
     baseline: Path,
-    quantized: Path,
+    others: Sequence[Path],
     blocks: Sequence[Block],
     feeds: Mapping[str, NDArray[Any]],
     deployment: Deployment,
     budget_s: float,
-) -> tuple[RunTimes, RunTimes]:
-    """Times both models in turn, run by run, so that what disturbs one disturbs the other.
+) -> tuple[RunTimes, ...]:
+    """Times the models in turn, run by run, so that what disturbs one disturbs the others.
 
     Args:
         baseline: FP32 model, prepared.
-        quantized: QDQ model made of it.
+        others: QDQ models made of it.
         blocks: Of the FP32 model.
         feeds: Inputs of one run, by name.
         deployment: Decides the sessions' options.
         budget_s: Seconds after which no further run starts.
 
     Returns:
-        Median times of the FP32 and of the INT8 model.
+        Median times of each model, the FP32 one first.
 
     Raises:
         BadInput: onnxruntime refuses one of them.
     """
     graph = Graph(onnx.load(baseline, load_external_data=False))
     with tempfile.TemporaryDirectory() as folder:
-        both = [
-            _ProfiledModel(path, Path(folder) / name, deployment)
-            for name, path in (("float", baseline), ("int8", quantized))
+        models = [
+            _ProfiledModel(path, Path(folder) / str(number), deployment)
+            for number, path in enumerate((baseline, *others))
         ]
         end = time.monotonic() + budget_s
         most = max(_FEWEST_RUNS, min(_MOST_RUNS, _MOST_TIMINGS // max(len(graph.nodes), 1)))
         for run in range(_WARM_UP_RUNS + most):
             if run >= _WARM_UP_RUNS + _FEWEST_RUNS and time.monotonic() >= end:
                 break
-            for model in both:
+            for model in models:
                 model.run(feeds)
         names = _block_names(graph, blocks)
-        first, second = (model.times(names) for model in both)
-    return first, second
+        return tuple(model.times(names) for model in models)
 
 
 class _ProfiledModel:

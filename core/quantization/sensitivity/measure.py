@@ -11,6 +11,7 @@ import onnx
 
 from core.quantization.calibration import CalibrationSamples, fixed_batch
 from core.quantization.graph import Graph
+from core.quantization.im2col import to_im2col
 from core.quantization.preprocess import preprocess
 from core.quantization.rewrites.rewrite import rewrite
 from core.quantization.sensitivity.block_errors import measure_errors
@@ -31,6 +32,8 @@ _ERRORS_SHARE: Final = 0.8
 """Of the time; the rest is for the latencies."""
 _LEAST_GAIN: Final = 0.005
 """Of the INT8 model's time; less is not worth the conversions at the borders."""
+_FASTER_BY: Final = 0.05
+"""Of a block's time; less is noise."""
 
 
 def measure_blocks(
@@ -80,11 +83,14 @@ def measure_blocks(
     report(0.8, "Timing the blocks")
     served = fixed_batch(baseline) or deployment.batch_size
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "prepared.onnx"
+        path, products = Path(folder) / "prepared.onnx", Path(folder) / "im2col.onnx"
         onnx.save(baseline, path)
-        in_float, in_int8 = block_latency(
+        other_kernel = onnx.load(candidate)
+        changed = to_im2col(other_kernel, frozenset(block.name for block in parts))
+        onnx.save(other_kernel, products)
+        in_float, in_int8, as_products = block_latency(
             path,
-            candidate,
+            (candidate, products),
             parts,
             next(samples(served, served)),
             deployment,
@@ -104,6 +110,7 @@ def measure_blocks(
                 output_error=errors.at_output.get(block.name),
                 float_ms=in_float.blocks.get(block.name),
                 int8_ms=in_int8.blocks.get(block.name),
+                im2col_ms=as_products.blocks.get(block.name) if block.name in changed else None,
             )
             for block in parts
         ),
@@ -134,7 +141,7 @@ def costly_nodes(sensitivity: Sensitivity, share: float) -> tuple[str, ...]:
 
 
 def slower_nodes(sensitivity: Sensitivity, margin: float) -> tuple[str, ...]:
-    """Names the nodes of the blocks that take longer in INT8.
+    """Names the nodes of the blocks that take longer in INT8, with any kernel.
 
     Args:
         sensitivity: As measured.
@@ -149,8 +156,19 @@ def slower_nodes(sensitivity: Sensitivity, margin: float) -> tuple[str, ...]:
         node
         for block in sensitivity.blocks
         if block.float_ms is not None and block.int8_ms is not None
-        if block.int8_ms - block.float_ms > max(margin * block.float_ms, _LEAST_GAIN * total)
+        if min(block.int8_ms, block.im2col_ms or block.int8_ms) - block.float_ms
+        > max(margin * block.float_ms, _LEAST_GAIN * total)
         for node in block.nodes
+    )
+
+
+def faster_as_products(sensitivity: Sensitivity) -> tuple[str, ...]:
+    """Names the convolutions that are faster as matrix products, in the graph's order."""
+    return tuple(
+        block.name
+        for block in sensitivity.blocks
+        if block.int8_ms is not None and block.im2col_ms is not None
+        if block.im2col_ms < (1 - _FASTER_BY) * block.int8_ms
     )
 
 

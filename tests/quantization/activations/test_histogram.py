@@ -31,6 +31,21 @@ def test_the_order_of_the_values_changes_nothing() -> None:
     np.testing.assert_array_equal(there.counts, back.counts)
 
 
+@pytest.mark.parametrize("scales", [(1, 50), (50, 1), (0.01, 0.01)])
+def test_two_streams_add_up_to_one(scales: tuple[float, float]) -> None:
+    rng = np.random.default_rng(3)
+    whole, *streams = Histogram(), Histogram(), Histogram()
+    for stream, scale in zip(streams, scales, strict=True):
+        values = (rng.standard_normal(400) * scale).astype(np.float32)
+        add(stream, values)
+        add(whole, values)
+    first, second = streams
+    first.merge(second)
+    first.merge(Histogram())
+    assert first.reach == whole.reach
+    np.testing.assert_array_equal(first.counts, whole.counts)
+
+
 def test_zeros_and_the_largest_float_have_their_place() -> None:
     histogram = Histogram()
     add(histogram, np.zeros(7, np.float32))

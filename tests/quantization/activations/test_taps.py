@@ -34,7 +34,7 @@ def test_hands_out_the_values_of_every_run(
     classifier: Classifier = request.getfixturevalue(name)
     model = preprocess(classifier.path)
     tensors = [node.output[0] for node in model.graph.node]
-    tapped = TappedModel(model, tensors, tmp_path, threads=1)
+    tapped = TappedModel(model, tensors, tmp_path, threads=1).tap()
     rng = np.random.default_rng(0)
     for _ in range(3):
         feeds = {"images": rng.standard_normal((1, 1, 16, 16)).astype(np.float32)}
@@ -58,7 +58,7 @@ def test_shapes_may_depend_on_the_values(tmp_path: Path) -> None:
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, None])],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    tapped = TappedModel(model, ["y"], tmp_path, threads=1)
+    tapped = TappedModel(model, ["y"], tmp_path, threads=1).tap()
     for values in ([0, 1, 0, 1], [1, 1, 1, 1], [0, 0, 1, 0], [0, 1, 0, 1]):
         got = tapped.run({"x": np.array(values, np.float32)})["y"]
         np.testing.assert_array_equal(got, np.flatnonzero(values))

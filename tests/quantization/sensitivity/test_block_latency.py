@@ -14,7 +14,7 @@ from tests.quantization.digits import Classifier
 from tests.quantization.test_make import make, plan
 
 Profiles = Callable[..., ModelProfile]
-Timed = tuple[tuple[Block, ...], RunTimes, RunTimes]
+Timed = tuple[tuple[Block, ...], *tuple[RunTimes, ...]]
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def timed(excited: Classifier, profile: Profiles, tmp_path: Path) -> Callable[[s
         make(excited, plan(excited, profile())[recipe], candidate)
         parts = blocks(Graph(model))
         feeds = {"images": np.zeros((1, 1, 16, 16), np.float32)}
-        return parts, *block_latency(baseline, candidate, parts, feeds, Deployment(), 0.5)
+        return parts, *block_latency(baseline, [candidate], parts, feeds, Deployment(), 0.5)
 
     return measure
 
