@@ -25,6 +25,9 @@ MAX_CALIBRATION: Final = 200
 MinMax ranges hardly move beyond some hundred samples; the rest is worth more as evidence.
 """
 
+BLOCK_NOISE: Final = 0.05
+"""Share of a single block's time below which a difference is noise."""
+
 
 def round_up(number: int) -> int:
     """To three leading digits: samples and runs that are planned carry no more."""

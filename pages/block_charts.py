@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from core.decision import explain
+from core.decision import block_costs, explain
 from core.records import BlockCost
 from pages.charts import tidy
 
@@ -30,7 +30,7 @@ def errors_figure(blocks: Sequence[BlockCost]) -> go.Figure:
 
 def times_figure(blocks: Sequence[BlockCost]) -> go.Figure:
     """Bar of the milliseconds that INT8 adds to each block (red) or saves (blue)."""
-    added = [explain.added_ms(block) or 0.0 for block in blocks]
+    added = [block_costs.added_ms(block) or 0.0 for block in blocks]
     figure = go.Figure(
         go.Bar(
             x=added,

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.decision import explain
+from core.decision import block_costs, explain
 from core.records import BlockCost, Evaluation, Sensitivity
 from pages import block_charts, frame
 
@@ -23,7 +23,7 @@ def show_blocks(result: Evaluation) -> None:
         return
     titles = explain.candidate_titles(result.candidates)
     st.markdown(
-        "\n".join(f"- {frame.escaped(said)}" for said in explain.sensitivity_sentences(sensitivity))
+        "\n".join(f"- {frame.escaped(said)}" for said in block_costs.sentences(sensitivity))
     )
     st.caption(
         f"Of {frame.escaped(titles.get(sensitivity.recipe, sensitivity.recipe))}. A block is a "
@@ -49,7 +49,7 @@ def show_blocks(result: Evaluation) -> None:
 
 
 def _show_errors(sensitivity: Sensitivity) -> None:
-    worst = explain.worst_blocks(sensitivity)
+    worst = block_costs.worst(sensitivity)
     if not worst:
         st.caption("There is nothing to rank.")
         return
@@ -66,7 +66,7 @@ def _show_errors(sensitivity: Sensitivity) -> None:
 
 
 def _show_times(sensitivity: Sensitivity) -> None:
-    ranked = explain.slowest_blocks(sensitivity)
+    ranked = block_costs.slowest(sensitivity)
     if not ranked:
         st.caption("There is nothing to rank.")
         return
@@ -96,5 +96,5 @@ def block_row(block: BlockCost) -> dict[str, object]:
         "FP32, ms": block.float_ms,
         "INT8, ms": block.int8_ms,
         _PRODUCT: block.im2col_ms,
-        "added, ms": explain.added_ms(block),
+        "added, ms": block_costs.added_ms(block),
     }

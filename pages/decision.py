@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core.decision import explain
+from core.decision import block_costs, explain
 from core.records import BadInput, Candidate, Evaluation, to_json
 from core.report import to_html, to_pdf
 from core.storage import StoredEvaluation, StoredFile, sign_off
@@ -230,7 +230,7 @@ with right:
     show_list("What next", result.verdict.next_steps)
     show_list("What would change the answer", result.verdict.would_change)
 if result.sensitivity is not None:
-    show_list("Block by block", explain.sensitivity_sentences(result.sensitivity))
+    show_list("Block by block", block_costs.sentences(result.sensitivity))
 show_downloads(evaluation, result)
 st.subheader("Share")
 st.caption("A colleague who opens this link sees the same.")

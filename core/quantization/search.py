@@ -39,7 +39,6 @@ ACCURACY_STAGES: Final[tuple[AccuracyStage, ...]] = (
 _HISTOGRAM_RANGES: Final[tuple[Calibration, ...]] = ("percentile", "entropy", "mse")
 _LOSS_SHARES: Final = (0.3, 0.5, 0.8)
 """Of the measured loss: what the blocks that a selective recipe leaves in FP32 cause together."""
-_SLOWER_BY: Final = 0.05
 _MOST_EQUALS: Final = 2
 """Recipes of the same accuracy that are made faster."""
 _SMOOTH_ALPHA: Final = 0.5
@@ -159,7 +158,7 @@ def _faster(rows: Sequence[Candidate], best: Candidate, sensitivity: Sensitivity
         if row.recipe.method == "int8_static" and accuracy_order(row) == accuracy_order(best)
     ]
     bases = equals[:_MOST_EQUALS]
-    slower = slower_nodes(sensitivity, _SLOWER_BY)
+    slower = slower_nodes(sensitivity)
     if slower:
         note = f"Leaves {len(slower)} nodes in FP32 that were slower in INT8."
         bases.append(_leaving(best.recipe, slower, "faster", note))

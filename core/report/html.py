@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from core.decision import explain
+from core.decision import block_costs, explain
 from core.decision.front import arranged, front_of
 from core.records import Evaluation
 
@@ -30,7 +30,7 @@ def _render(template: str, evaluation: Evaluation, name: str) -> str:
     environment = Environment(
         loader=FunctionLoader(_load), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.globals["explain"] = explain
+    environment.globals.update(explain=explain, block_costs=block_costs)
     rows = {candidate.id: candidate for candidate in evaluation.candidates}
     return environment.get_template(template).render(
         e=evaluation,

@@ -5,14 +5,12 @@ import pytest
 from core.accuracy import plan_samples
 from core.decision import explain
 from core.records import (
-    BlockCost,
     Candidate,
     Estimate,
     Policy,
     Ratio,
     Recipe,
     SamplePlan,
-    Sensitivity,
     Splits,
 )
 from tests.decision import build
@@ -233,90 +231,6 @@ def test_candidates_with_the_same_title_are_told_apart():
         "first": "INT8 static, 1 node in FP32 (first)",
         "second": "INT8 static, 1 node in FP32 (second)",
     }
-
-
-def sensitivity(*blocks: tuple[float | None, float | None, float | None]) -> Sensitivity:
-    """Blocks of output error, FP32 and INT8 milliseconds."""
-    return Sensitivity(
-        recipe="int8_static",
-        samples=32,
-        blocks=tuple(
-            BlockCost(
-                name=f"conv{place}",
-                op_type="Conv",
-                nodes=(f"conv{place}",),
-                weight_bytes=100,
-                sqnr_db=None,
-                output_error=error,
-                float_ms=float_ms,
-                int8_ms=int8_ms,
-            )
-            for place, (error, float_ms, int8_ms) in enumerate(blocks)
-        ),
-    )
-
-
-def test_few_blocks_that_cause_most_of_the_loss():
-    measured = sensitivity((8.0, 1.0, 2.0), *[(0.1, 1.0, 0.5)] * 8, (1.0, 1.0, 1.3))
-    assert explain.sensitivity_sentences(measured) == (
-        "2 of 10 blocks cause 90% of the loss.",
-        "2 of 10 blocks are slower when quantized, which adds 1.30 ms a run; the others together "
-        "save 4.00 ms a run.",
-    )
-
-
-def test_one_block_that_causes_it_all():
-    loss, slow = explain.sensitivity_sentences(sensitivity((1.0, 1.0, 2.0), *[(0.0, 1.0, 1.0)] * 9))
-    assert loss == "1 of 10 blocks causes 90% of the loss."
-    assert slow == (
-        "1 of 10 blocks is slower when quantized, which adds 1.00 ms a run; the others save "
-        "nothing either."
-    )
-
-
-@pytest.mark.parametrize("error", [0.1, 1.0, 1 / 3])
-def test_a_loss_that_all_blocks_share_evenly(error):
-    loss, slow = explain.sensitivity_sentences(sensitivity(*[(error, 1.0, 0.5)] * 10))
-    assert loss == "The loss is spread widely: it takes 9 of 10 blocks to make up 90% of the loss."
-    assert slow == "Of 10 blocks, none is slower when quantized; they together save 5.00 ms a run."
-
-
-def test_all_blocks_slower():
-    _, slow = explain.sensitivity_sentences(sensitivity(*[(0.1, 1.0, 2.0)] * 3))
-    assert slow == "3 of 3 blocks are slower when quantized, which adds 3.00 ms a run."
-
-
-def test_blocks_that_nothing_is_known_of():
-    unknown = (
-        "How much accuracy each block costs was not measured.",
-        "How long each block takes was not measured.",
-    )
-    assert explain.sensitivity_sentences(sensitivity()) == unknown
-    assert explain.sensitivity_sentences(sensitivity((None, None, 1.0))) == unknown
-
-
-def test_blocks_of_which_only_some_were_measured():
-    loss, slow = explain.sensitivity_sentences(
-        sensitivity((9.5, 1.0, 2.0), (0.2, None, None), (0.2, None, None), (None, None, None))
-    )
-    assert loss == "1 of the 3 blocks looked at causes 90% of the loss."
-    assert slow == "1 of the 1 block looked at is slower when quantized, which adds 1.00 ms a run."
-
-
-def test_blocks_that_cost_nothing():
-    loss, _ = explain.sensitivity_sentences(sensitivity((0.0, 1.0, 1.0), (0.0, 1.0, 1.0)))
-    assert loss == "Of 2 blocks, none changes the model's output when it alone is quantized."
-
-
-def test_a_block_within_the_noise_is_not_slower():
-    _, slow = explain.sensitivity_sentences(sensitivity((0.1, 1.0, 1.04), (0.1, 1.0, 0.5)))
-    assert slow.startswith("Of 2 blocks, none is slower")
-
-
-def test_blocks_are_ranked():
-    measured = sensitivity((0.1, 1.0, 2.0), (None, 1.0, 4.0), (0.3, None, 1.0), (0.0, 1.0, 0.5))
-    assert [block.name for block in explain.worst_blocks(measured)] == ["conv2", "conv0"]
-    assert [block.name for block in explain.slowest_blocks(measured)] == ["conv1", "conv0", "conv3"]
 
 
 def test_standing_and_trade_off():

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.decision import explain
+from core.decision import block_costs, explain
 from core.records import Estimate, Evaluation, Policy
 from pages import block_charts, charts
 from tests.pages.house import House
@@ -107,12 +107,12 @@ def test_a_collapsed_candidate_leaves_the_others_their_room(result: Evaluation) 
 
 def test_blocks_are_ranked_and_told_apart_by_their_whole_names() -> None:
     measured = sensitivity()
-    worst = explain.worst_blocks(measured)
+    worst = block_costs.worst(measured)
     figure = block_charts.errors_figure(worst)
     assert list(figure.data[0].y) == [block.name for block in worst]
     assert list(figure.layout.yaxis.tickvals) == [block.name for block in worst]
     assert all(len(label) <= 30 for label in figure.layout.yaxis.ticktext)
-    slowest = explain.slowest_blocks(measured)
+    slowest = block_costs.slowest(measured)
     bars = block_charts.times_figure(slowest).data[0]
     gains = [colour for ms, colour in zip(bars.x, bars.marker.color, strict=True) if ms < 0]
     losses = [colour for ms, colour in zip(bars.x, bars.marker.color, strict=True) if ms > 0]

@@ -4,7 +4,7 @@ from typing import get_args
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.decision import explain
+from core.decision import block_costs, explain
 from core.records import Evaluation, Outcome
 from pages import frame
 from tests.pages.house import House, markdown, open_page, texts
@@ -117,7 +117,7 @@ def test_names_the_chosen_recipe_in_words(house: House) -> None:
 def test_says_what_single_blocks_cost(house: House) -> None:
     result = decided(house, "ship", "int8_static", searched(house.measured.result))
     said = texts(open_page("decision", house.finished(result=result)))
-    for sentence in explain.sensitivity_sentences(result.sensitivity):
+    for sentence in block_costs.sentences(result.sensitivity):
         assert sentence in said
 
 

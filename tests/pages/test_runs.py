@@ -4,7 +4,7 @@ from dataclasses import replace
 from pandas import DataFrame
 from streamlit.testing.v1 import AppTest
 
-from core.decision import explain
+from core.decision import block_costs, explain
 from core.decision.front import arranged
 from core.records import Progress, StepProgress
 from core.storage import lifecycle
@@ -160,11 +160,11 @@ def test_shows_the_blocks_from_both_sides(house: House) -> None:
     result = searched(house.measured.result)
     app = open_page("runs", house.finished(result=result))
     said = texts(app)
-    for sentence in explain.sensitivity_sentences(result.sensitivity):
+    for sentence in block_costs.sentences(result.sensitivity):
         assert f"- {sentence}" in said
     charts = {chart.key: json.loads(chart.proto.spec) for chart in app.get("plotly_chart")}
     (errors,), (times,) = charts["block-errors"]["data"], charts["block-times"]["data"]
-    worst = [block.name for block in explain.worst_blocks(result.sensitivity)]
+    worst = [block.name for block in block_costs.worst(result.sensitivity)]
     assert errors["y"] == worst[:20]
     assert len(times["y"]) == 20
     assert times["x"] == sorted(times["x"], reverse=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from core.decision import explain
+from core.decision import block_costs, explain
 from core.records import Evaluation
 from core.report import to_html
 from core.report.html import to_plain_html
@@ -114,9 +114,9 @@ def test_the_ten_worst_blocks_are_a_table(example_run: Run) -> None:
     evaluation = searched(example_run.evaluation)
     assert evaluation.sensitivity is not None
     page = Page(to_html(evaluation, "Digits"))
-    for sentence in explain.sensitivity_sentences(evaluation.sensitivity):
+    for sentence in block_costs.sentences(evaluation.sensitivity):
         assert sentence in page.words
-    worst = [block.name for block in explain.worst_blocks(evaluation.sensitivity)]
+    worst = [block.name for block in block_costs.worst(evaluation.sensitivity)]
     assert all(f"{name} (Conv)" in page.words for name in worst[:10])
     assert not any(name in page.words for name in worst[10:])
 

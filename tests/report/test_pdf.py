@@ -4,7 +4,7 @@ import re
 import zlib
 from dataclasses import replace
 
-from core.decision import explain
+from core.decision import block_costs
 from core.report import to_pdf
 from tests.command import Run
 from tests.pages.searched import searched
@@ -67,6 +67,6 @@ def test_a_long_search_and_the_worst_blocks_are_in_it(example_run: Run) -> None:
         assert row.id in text
         if row.latency is None:
             assert squeezed(row.reason) in text
-    for sentence in explain.sensitivity_sentences(evaluation.sensitivity):
+    for sentence in block_costs.sentences(evaluation.sensitivity):
         assert squeezed(sentence) in text
-    assert explain.worst_blocks(evaluation.sensitivity)[0].name in text
+    assert block_costs.worst(evaluation.sensitivity)[0].name in text

@@ -9,6 +9,7 @@ from typing import Final
 
 import onnx
 
+from core.protocol import BLOCK_NOISE
 from core.quantization.calibration import CalibrationSamples, fixed_batch
 from core.quantization.graph import Graph
 from core.quantization.im2col import to_im2col
@@ -32,8 +33,6 @@ _ERRORS_SHARE: Final = 0.8
 """Of the time; the rest is for the latencies."""
 _LEAST_GAIN: Final = 0.005
 """Of the INT8 model's time; less is not worth the conversions at the borders."""
-_FASTER_BY: Final = 0.05
-"""Of a block's time; less is noise."""
 
 
 def measure_blocks(
@@ -140,13 +139,14 @@ def costly_nodes(sensitivity: Sensitivity, share: float) -> tuple[str, ...]:
     return tuple(named)
 
 
-def slower_nodes(sensitivity: Sensitivity, margin: float) -> tuple[str, ...]:
+def slower_nodes(sensitivity: Sensitivity) -> tuple[str, ...]:
     """Names the nodes of the blocks that take longer in INT8, with any kernel.
+
+    By more than noise, and by at least 0.5% of the whole model's time: less is not worth the
+    conversions at the borders.
 
     Args:
         sensitivity: As measured.
-        margin: How much longer at least, as a share of the block's time in FP32. Blocks that lose
-            less than 0.5% of the whole model's time do not count.
 
     Returns:
         Node names, in the graph's order.
@@ -157,7 +157,7 @@ def slower_nodes(sensitivity: Sensitivity, margin: float) -> tuple[str, ...]:
         for block in sensitivity.blocks
         if block.float_ms is not None and block.int8_ms is not None
         if min(block.int8_ms, block.im2col_ms or block.int8_ms) - block.float_ms
-        > max(margin * block.float_ms, _LEAST_GAIN * total)
+        > max(BLOCK_NOISE * block.float_ms, _LEAST_GAIN * total)
         for node in block.nodes
     )
 
@@ -168,7 +168,7 @@ def faster_as_products(sensitivity: Sensitivity) -> tuple[str, ...]:
         block.name
         for block in sensitivity.blocks
         if block.int8_ms is not None and block.im2col_ms is not None
-        if block.im2col_ms < (1 - _FASTER_BY) * block.int8_ms
+        if block.im2col_ms < (1 - BLOCK_NOISE) * block.int8_ms
     )
 
 
