@@ -63,10 +63,10 @@ def _speed(speed: Ratio) -> str:
 
 
 def _order(row: Row) -> tuple[int, float]:
-    if row.latency is None or row.accuracy is None:
+    if row.speedup is None or row.accuracy is None:
         return 3, 0.0
     rank = {"pass": 0, "undecided": 1, "fail": 2}[row.accuracy.gate]
-    return rank, -row.latency.speedup.ratio
+    return rank, -row.speedup.ratio
 
 
 def _cells(row: Row, baseline_bytes: int) -> list[str]:
@@ -78,13 +78,13 @@ def _cells(row: Row, baseline_bytes: int) -> list[str]:
         "" if entry.seconds is None else f"{entry.seconds:.1f}",
         "" if entry.peak_rss_bytes is None else f"{entry.peak_rss_bytes / 1e9:.2f} GB",
     ]
-    if row.latency is None or row.accuracy is None:
+    if row.speedup is None or row.accuracy is None:
         return [*cells, "", "", "", "", entry.failure]
-    speed, drop = row.latency.speedup, row.accuracy.drop_points
+    drop, full = row.accuracy.drop_points, row.latency is not None
     return [
         *cells,
         f"{entry.size_bytes / baseline_bytes:.3f}x",
-        _speed(speed),
+        _speed(row.speedup) if full else f"about {row.speedup.ratio:.2f}x",
         f"{drop.value:.2f} [{drop.low:.2f}, {drop.high:.2f}]",
         f"{row.accuracy.agreement:.1%}",
         _WORDS[row.accuracy.gate],
