@@ -71,8 +71,8 @@ def measure_cold_starts(
             deployment,
             processes,
             seed,
+            pinned_cores(deployment.threads),
             report=report,
-            cpus=pinned_cores(deployment.threads),
         )
     sizes = {name: path.stat().st_size for name, path in models.items()} | dict(size_bytes or {})
     return {
@@ -111,6 +111,7 @@ def time_cold_starts(
     deployment: Deployment,
     processes: int,
     seed: int,
+    cpus: tuple[int, ...] | None,
     report: Report,
 ) -> dict[str, tuple[Sample, ...]]:
     """Starts all the processes, in the sandbox, and returns what each found."""
@@ -123,7 +124,7 @@ def time_cold_starts(
         for position, name in enumerate(order):
             done = (turn * len(order) + position) / (len(order) * (processes + 1))
             report(done, f"cold start {turn} of {processes}" if turn else "reading the models once")
-            sample = run_fresh(start_once, models[name], prepared, deployment)
+            sample = run_fresh(start_once, models[name], prepared, deployment, cpus=cpus)
             if turn:
                 samples[name].append(sample)
     return {name: tuple(of_model) for name, of_model in samples.items()}

@@ -10,19 +10,25 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from core.records import BadInput
+from core.sandbox.limits import stay_on
 
 T = TypeVar("T")
 
 
-def run_fresh(function: Callable[..., T], *args: object) -> T:
+def run_fresh(function: Callable[..., T], *args: object, cpus: Collection[int] | None = None) -> T:
     """Runs a module-level function in a new process and returns what it returns.
 
     To be called in the sandbox, by a process that has not imported onnxruntime.
+
+    Args:
+        function: What to run.
+        *args: Its arguments.
+        cpus: Processors that the new process stays on; ``None``: all.
 
     Raises:
         BadInput: The function raised it.
@@ -30,7 +36,7 @@ def run_fresh(function: Callable[..., T], *args: object) -> T:
     """
     context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, function, args))
+    process = context.Process(target=_answer, args=(sender, function, args, cpus))
     process.start()
     sender.close()  # or the end of the process would not close the pipe
     try:
@@ -46,9 +52,16 @@ def run_fresh(function: Callable[..., T], *args: object) -> T:
     return result
 
 
-def _answer(sender: Connection, function: Callable[..., Any], args: tuple[object, ...]) -> None:
+def _answer(
+    sender: Connection,
+    function: Callable[..., Any],
+    args: tuple[object, ...],
+    cpus: Collection[int] | None,
+) -> None:
     import onnxruntime  # noqa: F401  (the functions take it for granted)
 
+    if cpus is not None:
+        stay_on(cpus)
     try:
         sender.send((True, function(*args)))
     except BadInput as error:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from core.records import BadInput, Report
 from core.sandbox import wire
-from core.sandbox.limits import Limits, confine
+from core.sandbox.limits import Limits, confine, stay_on
 
 _PROGRESS_INTERVAL_S = 0.1
 
@@ -27,7 +27,9 @@ def main() -> None:
     job = json.load(sys.stdin)
     os.set_inheritable(job["reply"], False)
     # Before the function's module, and with it numpy or onnxruntime, is imported.
-    confine(Limits(**job["limits"]), parent=job["parent"], cpus=job["cpus"])
+    confine(Limits(**job["limits"]), parent=job["parent"])
+    if job["cpus"] is not None:
+        stay_on(job["cpus"])
     # Not closed before the process ends: to the parent, a closed pipe means that it has.
     with open(job["reply"], "wb", closefd=False) as answers:
         function = pkgutil.resolve_name(job["function"])

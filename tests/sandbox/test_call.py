@@ -18,7 +18,7 @@ import pytest
 
 from core.records import BadInput, Candidate, Finding, Recipe
 from core.sandbox import Limits, SandboxFailure, call
-from tests.sandbox import functions
+from tests.sandbox import functions, kernels
 
 ROOT = Path(__file__).parents[2]
 
@@ -234,6 +234,14 @@ def test_threads_call_side_by_side() -> None:
 def test_processors_can_be_chosen() -> None:
     one = min(os.sched_getaffinity(0))
     assert call(functions.processors, cpus=(one,)) == (one,)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor only")
+def test_onnxruntime_chooses_its_kernels_before_processors_are_taken_away() -> None:
+    one = min(os.sched_getaffinity(0))
+    pinned = call(kernels.product_seconds, cpus=(one,))
+    free = call(kernels.product_seconds)
+    assert pinned < 2 * free  # without AMX it takes 2.5 times as long and more
 
 
 def _is_gone(pid: int) -> bool:
