@@ -38,8 +38,6 @@ _LARGEST = 1e30
 _STREAMS = 2
 """Samples that are run at the same time, each with half of the threads: while the values of one are
 looked at, the other is computed. A number of its own, for counts must not depend on the machine."""
-# Minimum and maximum are taken one after the other over as much as stays in the cache.
-_CHUNK = 262_144
 MOST_VALUES = 250_000_000
 """1 GB; a run of EfficientNetV2-S at 384 pixels has a fifth of it."""
 _FORMAT = 2
@@ -212,12 +210,7 @@ def _parts(names: Iterable[str], sizes: Mapping[str, int], most: int) -> list[li
 
 def _extremes(values: NDArray[np.float32]) -> tuple[float, float]:
     """Least and largest value; NaN where one is NaN."""
-    if values.size <= _CHUNK:
-        return float(np.minimum.reduce(values)), float(np.maximum.reduce(values))
-    chunks = [values[start : start + _CHUNK] for start in range(0, values.size, _CHUNK)]
-    lows = [np.minimum.reduce(chunk) for chunk in chunks]
-    highs = [np.maximum.reduce(chunk) for chunk in chunks]
-    return float(np.min(lows)), float(np.max(highs))
+    return float(np.minimum.reduce(values)), float(np.maximum.reduce(values))
 
 
 def _with_derived(
