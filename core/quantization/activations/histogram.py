@@ -53,8 +53,9 @@ class Histogram:
     def add(self, values: Values, lowest: float, highest: float) -> None:
         """Counts the values of a one-dimensional array.
 
-        Of a large array, one run of values in 17 stands for those between the tails (0.1% on each side,
-        going by what was counted before); the tails, on which ranges depend, are counted in full.
+        Of a large array, one run of values in 17 stands for those between the tails (0.1% on each
+        side, going by what was counted before); the tails, on which ranges depend, are counted in
+        full.
 
         Args:
             values: Finite.
