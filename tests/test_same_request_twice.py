@@ -56,7 +56,7 @@ def chosen(run: Run) -> dict[str, Candidate]:
 
 
 def test_candidates_of_all_methods_are_byte_identical(example_run: Run, again: Run) -> None:
-    methods = {"float16", "int8_dynamic", "int8_static", "int8_static_selective"}
+    methods = {"float16", "int8_dynamic", "int8_static"}
     first, second = (
         {path.name: path.read_bytes() for path in (run.out / "models").iterdir()}
         for run in (example_run, again)
