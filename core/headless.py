@@ -123,19 +123,20 @@ def summary(evaluation: Evaluation) -> str:
     """An evaluation as a few lines of text: the verdict, and a row for each candidate."""
     lines = [evaluation.verdict.sentence, ""]
     lines += [f"  - {reason}" for reason in evaluation.verdict.reasons]
+    width = max(len(candidate.id) for candidate in evaluation.candidates) + 2
     lines += [
         "",
-        f"{'candidate':<24}{'p50 ms':>9}{'p99 ms':>9}{'speed-up':>18}{'MB':>8}{'drop':>7}",
+        f"{'candidate':<{width}}{'p50 ms':>9}{'p99 ms':>9}{'speed-up':>18}{'MB':>8}{'drop':>7}",
     ]
     for candidate in evaluation.candidates:
         if candidate.latency is None or candidate.accuracy is None or candidate.size_bytes is None:
-            lines.append(f"{candidate.id:<24}{candidate.reason}")
+            lines.append(f"{candidate.id:<{width}}{candidate.reason}")
             continue
         latency = candidate.latency
         p99 = f"{latency.p99_ms.value:9.2f}" if latency.p99_ms else f"{'-':>9}"
         speed = latency.speedup
         lines.append(
-            f"{candidate.id:<24}{latency.p50_ms.value:9.2f}{p99}"
+            f"{candidate.id:<{width}}{latency.p50_ms.value:9.2f}{p99}"
             f"{f'{speed.ratio:.2f} ({speed.low:.2f}-{speed.high:.2f})':>18}"
             f"{candidate.size_bytes / 1e6:8.2f}{candidate.accuracy.drop_points.value:7.2f}"
         )
