@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Final
 
-from core.records import Effort
+from core.records import BlockCost, Effort
 
 RUNS: Final[dict[Effort, int]] = {"quick": 300, "standard": 1_000, "thorough": 5_000}
 """Timed runs of each model, by effort."""
@@ -27,6 +27,13 @@ MinMax ranges hardly move beyond some hundred samples; the rest is worth more as
 
 BLOCK_NOISE: Final = 0.05
 """Share of a single block's time below which a difference is noise."""
+
+
+def is_faster_as_product(block: BlockCost) -> bool:
+    """Whether a block's convolution is faster as a matrix product, by more than noise."""
+    if block.int8_ms is None or block.im2col_ms is None:
+        return False
+    return block.im2col_ms < (1 - BLOCK_NOISE) * block.int8_ms
 
 
 def round_up(number: int) -> int:

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Final
 
 from core.decision import explain
-from core.protocol import BLOCK_NOISE
+from core.protocol import BLOCK_NOISE, is_faster_as_product
 from core.records import BlockCost, Sensitivity
 
 _MOST_OF_THE_LOSS: Final = 0.9
@@ -75,18 +75,15 @@ def _time_sentence(sensitivity: Sensitivity) -> str:
 
 
 def _product_sentence(sensitivity: Sensitivity) -> str:
-    saved = [
-        (block.int8_ms - block.im2col_ms, block.im2col_ms < (1 - BLOCK_NOISE) * block.int8_ms)
-        for block in sensitivity.blocks
-        if block.int8_ms is not None and block.im2col_ms is not None
-    ]
-    faster = [difference for difference, is_faster in saved if is_faster]
+    timed = [block for block in sensitivity.blocks if block.im2col_ms is not None]
+    faster = [block for block in timed if is_faster_as_product(block)]
+    saved = sum((block.int8_ms or 0.0) - (block.im2col_ms or 0.0) for block in faster)
     if not faster:
         return ""
     what = "is faster as a matrix product" if len(faster) == 1 else "are faster as matrix products"
     return (
-        f"{len(faster)} of {explain.count(len(saved), 'convolution')} {what}, which saves "
-        f"{explain.milliseconds(sum(faster))} a run."
+        f"{len(faster)} of {explain.count(len(timed), 'convolution')} {what}, which saves "
+        f"{explain.milliseconds(saved)} a run."
     )
 
 

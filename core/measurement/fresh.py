@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from core.records import BadInput
-from core.sandbox.limits import stay_on
+from core.sandbox import stay_on
 
 T = TypeVar("T")
 

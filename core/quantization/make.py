@@ -151,7 +151,8 @@ def _apply(
     candidate = to_int8_static(source, recipe, samples(0.1, 0.5), ranges)
     if recipe.correct_bias:
         candidate = correct_bias(rewritten, candidate, samples(0.6, 0.2), recipe)
-    to_im2col(candidate, recipe.im2col)
+    if recipe.im2col:
+        to_im2col(candidate, recipe.im2col)
     return candidate
 
 

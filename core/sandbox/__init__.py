@@ -9,7 +9,7 @@ from __future__ import annotations
 from core.sandbox.archive import ArchiveLimits, safe_unpack
 from core.sandbox.call import call
 from core.sandbox.failure import FailureKind, SandboxFailure
-from core.sandbox.limits import Limits
+from core.sandbox.limits import Limits, stay_on
 from core.sandbox.samples import load_inputs, load_labels, split_slice
 from core.sandbox.session import model_errors, open_session, session_options, short_reason
 
@@ -27,4 +27,5 @@ __all__ = [
     "session_options",
     "short_reason",
     "split_slice",
+    "stay_on",
 ]

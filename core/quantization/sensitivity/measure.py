@@ -9,7 +9,7 @@ from typing import Final
 
 import onnx
 
-from core.protocol import BLOCK_NOISE
+from core.protocol import BLOCK_NOISE, is_faster_as_product
 from core.quantization.calibration import CalibrationSamples, fixed_batch
 from core.quantization.graph import Graph
 from core.quantization.im2col import to_im2col
@@ -71,9 +71,10 @@ def measure_blocks(
 
     baseline = rewrite(baseline, recipe, lambda: samples(recipe.calibration_samples, batch))
     parts = blocks(Graph(baseline))
+    quantized = onnx.load(candidate)
     errors = measure_errors(
         baseline,
-        onnx.load(candidate),
+        quantized,
         [block for block in parts if _is_quantized(baseline, block, recipe)],
         list(samples(_SAMPLES * batch, batch)),
         _ERRORS_SHARE * budget_s - (time.monotonic() - started),
@@ -84,18 +85,19 @@ def measure_blocks(
     with tempfile.TemporaryDirectory() as folder:
         path, products = Path(folder) / "prepared.onnx", Path(folder) / "im2col.onnx"
         onnx.save(baseline, path)
-        other_kernel = onnx.load(candidate)
-        changed = to_im2col(other_kernel, frozenset(block.name for block in parts))
-        onnx.save(other_kernel, products)
-        in_float, in_int8, as_products = block_latency(
+        changed = to_im2col(quantized, frozenset(block.name for block in parts))
+        if changed:
+            onnx.save(quantized, products)
+        in_float, in_int8, *in_products = block_latency(
             path,
-            (candidate, products),
+            (candidate, products) if changed else (candidate,),
             parts,
             next(samples(served, served)),
             deployment,
             (1 - _ERRORS_SHARE) * budget_s,
         )
     report(1.0, "")
+    as_products = {name: times.blocks.get(name) for times in in_products for name in changed}
     return Sensitivity(
         recipe=recipe.id,
         samples=errors.samples,
@@ -109,7 +111,7 @@ def measure_blocks(
                 output_error=errors.at_output.get(block.name),
                 float_ms=in_float.blocks.get(block.name),
                 int8_ms=in_int8.blocks.get(block.name),
-                im2col_ms=as_products.blocks.get(block.name) if block.name in changed else None,
+                im2col_ms=as_products.get(block.name),
             )
             for block in parts
         ),
@@ -164,12 +166,7 @@ def slower_nodes(sensitivity: Sensitivity) -> tuple[str, ...]:
 
 def faster_as_products(sensitivity: Sensitivity) -> tuple[str, ...]:
     """Names the convolutions that are faster as matrix products, in the graph's order."""
-    return tuple(
-        block.name
-        for block in sensitivity.blocks
-        if block.int8_ms is not None and block.im2col_ms is not None
-        if block.im2col_ms < (1 - BLOCK_NOISE) * block.int8_ms
-    )
+    return tuple(block.name for block in sensitivity.blocks if is_faster_as_product(block))
 
 
 def _is_quantized(model: onnx.ModelProto, block: Block, recipe: Recipe) -> bool:

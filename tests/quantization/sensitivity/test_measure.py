@@ -37,7 +37,9 @@ def trained(tmp_path: Path) -> Classifier:
     return Classifier(FIXTURES / "se_cnn_digits.onnx", prepared)
 
 
-def look(classifier: Classifier, candidate: Path, recipe: Recipe) -> Sensitivity:
+def look(classifier: Classifier, recipe: Recipe, candidate: Path) -> Sensitivity:
+    """Makes a candidate and measures its blocks."""
+    make(classifier, recipe, candidate)
     return measure_blocks(
         classifier.path,
         candidate,
@@ -65,8 +67,7 @@ def test_leaving_out_what_costs_most_helps_more_than_leaving_out_anything_else(
     trained: Classifier, profile: Profiles, tmp_path: Path
 ) -> None:
     recipe = plan(trained, profile())["int8_static"]
-    make(trained, recipe, tmp_path / "candidate.onnx")
-    sensitivity = look(trained, tmp_path / "candidate.onnx", recipe)
+    sensitivity = look(trained, recipe, tmp_path / "candidate.onnx")
     assert from_json(Sensitivity, to_json(sensitivity)) == sensitivity
     everything = loss(trained, recipe, (), tmp_path)
     total = sum(block.output_error or 0.0 for block in sensitivity.blocks)
@@ -86,8 +87,7 @@ def test_what_stays_in_float_has_no_error(
     excited: Classifier, profile: Profiles, tmp_path: Path
 ) -> None:
     recipe = plan(excited, profile())["int8_static_side_branches"]
-    make(excited, recipe, tmp_path / "candidate.onnx")
-    sensitivity = look(excited, tmp_path / "candidate.onnx", recipe)
+    sensitivity = look(excited, recipe, tmp_path / "candidate.onnx")
     assert sensitivity.recipe == recipe.id
     assert sensitivity.samples > 0
     left = set(recipe.left_in_float)
@@ -143,8 +143,7 @@ def test_convolutions_are_timed_as_products_too(
     trained: Classifier, profile: Profiles, tmp_path: Path
 ) -> None:
     recipe = plan(trained, profile())["int8_static"]
-    make(trained, recipe, tmp_path / "candidate.onnx")
-    sensitivity = look(trained, tmp_path / "candidate.onnx", recipe)
+    sensitivity = look(trained, recipe, tmp_path / "candidate.onnx")
     for block in sensitivity.blocks:
         assert (block.im2col_ms is not None) == (block.op_type == "Conv")
     assert any(block.op_type == "Conv" for block in sensitivity.blocks)
