@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -167,14 +168,18 @@ def _watch(
     masks = mask_tensors(graph)
     given = {value.name for value in graph.model.graph.input}
     threads = max(available_threads() // _STREAMS, 1)
+    # Two threads in NumPy hand the interpreter's lock over at each of its thousands of short calls,
+    # which takes longer than the calls.
+    turn_to_look = threading.Lock()
 
     def take_in(
         tap: Tap | None, feeds: Mapping[str, NDArray[Any]], seen: Mapping[str, Activation]
     ) -> None:
         values = tap.run(feeds) if tap else {}
         values |= {name: feeds[name].reshape(-1) for name in names if name in given}
-        for name, found in values.items():
-            seen[name].add(found, name in masks)
+        with turn_to_look:
+            for name, found in values.items():
+                seen[name].add(found, name in masks)
 
     for names in parts:
         inner = [name for name in names if name not in given]
