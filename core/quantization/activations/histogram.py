@@ -25,6 +25,8 @@ _RUN = 16
 _SAMPLED_FROM = 32_768
 _TAIL = 0.001
 """Share of the values on each side that is counted in full; ten times what percentiles cut off."""
+_KNOWN_FROM = 32
+"""Arrays that are counted in full until the tails are known: one or two may be unlike the rest."""
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float32]
@@ -53,9 +55,10 @@ class Histogram:
     def add(self, values: Values, lowest: float, highest: float) -> None:
         """Counts the values of a one-dimensional array.
 
-        Of a large array, one run of values in 17 stands for those between the tails (0.1% on each
-        side, going by what was counted before); the tails, on which ranges depend, are counted in
-        full.
+        The first 32 arrays are counted in full. Of a later one that is large, one run of values in
+        17 stands for those between the tails (0.1% on each side, going by what was counted before);
+        the tails, on which percentiles depend, are still counted in full, and counts still add up
+        to the number of values.
 
         Args:
             values: Finite.
@@ -64,11 +67,11 @@ class Histogram:
         """
         self._stretch(max(-lowest, highest))
         if values.size < _SAMPLED_FROM or self._inner is None:
-            self._count(values, 1)
+            self.counts += self._count(values)
         else:
             self._count_tails_and_sample(values, lowest, highest, *self._inner)
         self._added += 1
-        if self._added.bit_count() == 1:
+        if self._added >= _KNOWN_FROM and self._added.bit_count() == 1:
             self._inner = self._between_tails()
 
     def merge(self, other: Histogram) -> None:
@@ -85,28 +88,31 @@ class Histogram:
         period, first = _RUN * _STRIDE, _RUN * (self._added % _STRIDE)
         whole = values[: values.size // period * period].reshape(-1, period)
         sample = whole[:, first : first + _RUN].reshape(-1)
-        self._count(sample[(sample >= low) & (sample <= high)], _STRIDE)
+        tails = values[:0]
         if lowest < low and highest > high:
             outer = values > high
             np.logical_or(outer, values < low, out=outer)
+            tails = values[np.flatnonzero(outer)]
         elif highest > high:
-            outer = values > high
+            tails = values[np.flatnonzero(values > high)]
         elif lowest < low:
-            outer = values < low
-        else:
+            tails = values[np.flatnonzero(values < low)]
+        inner = sample[(sample >= low) & (sample <= high)]
+        if inner.size == 0:
+            self.counts += self._count(values)
             return
-        self._count(values[np.flatnonzero(outer)], 1)
+        self.counts += _scaled(self._count(inner), values.size - tails.size)
+        self.counts += self._count(tails)
 
-    def _count(self, values: Values, weight: int) -> None:
+    def _count(self, values: Values) -> Counts:
+        counts = np.zeros(BINS, np.int64)
         scale = np.float32(BINS / 2 / self.reach)
         middle = np.float32(BINS / 2)
         for start in range(0, values.size, _CHUNK):
             places = values[start : start + _CHUNK] * scale
             places += middle
-            counted = np.bincount(places.astype(np.intp), minlength=BINS)
-            if weight != 1:
-                counted *= weight
-            self.counts += counted
+            counts += np.bincount(places.astype(np.intp), minlength=BINS)
+        return counts
 
     def _stretch(self, extreme: float) -> None:
         """Makes room for a magnitude, and a little more so that none rounds out of the grid."""
@@ -125,6 +131,12 @@ class Histogram:
         first = int(np.searchsorted(total, _TAIL * total[-1]))
         last = int(np.searchsorted(total, (1 - _TAIL) * total[-1]))
         return float(edges[first]), float(edges[last + 1])
+
+
+def _scaled(counts: Counts, size: int) -> Counts:
+    """Counts in the same proportions that add up to ``size``."""
+    total = np.cumsum(counts)
+    return np.diff(np.rint(total * (size / total[-1])), prepend=0).astype(np.int64)
 
 
 def _merged(counts: Counts, factor: int) -> Counts:
