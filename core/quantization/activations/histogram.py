@@ -136,7 +136,8 @@ class Histogram:
 def _scaled(counts: Counts, size: int) -> Counts:
     """Counts in the same proportions that add up to ``size``."""
     total = np.cumsum(counts)
-    return np.diff(np.rint(total * (size / total[-1])), prepend=0).astype(np.int64)
+    scaled: Counts = np.rint(total * (size / total[-1])).astype(np.int64)
+    return np.diff(scaled, prepend=0)
 
 
 def _merged(counts: Counts, factor: int) -> Counts:
