@@ -102,7 +102,7 @@ def observe(
         model: Prepared FP32 ``.onnx`` file.
         samples: Read only where the folder does not know them with this model.
         folder: Of earlier observations; receives this one. One with histograms serves both.
-        histograms: Whether they are needed: they make the pass a third longer.
+        histograms: Whether they are needed: they make the pass about 40% longer.
         most_values: Of one run, kept at a time; a model with more is run again for the rest.
 
     Returns:
