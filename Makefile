@@ -23,10 +23,10 @@ types: .venv/dev.stamp    ## static types
 	$(BIN)/mypy
 
 unit: .venv/dev.stamp     ## everything but the browser
-	$(PYTEST) -m "not browser" -n 2 --dist loadfile
+	$(PYTEST) -m "not browser" -n 2 --dist loadgroup
 
 browser: .venv/dev.stamp  ## the app in real Chromium; skipped without one, unless REQUIRE_BROWSER=1
-	$(PYTEST) -m browser
+	$(PYTEST) -m browser -n 2 --dist loadgroup
 
 bench: .venv/dev.stamp    ## timings, as ratios; on request
 	$(PYTEST) -s -o python_files='bench_*.py' tests/benchmarks

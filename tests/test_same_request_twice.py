@@ -16,6 +16,8 @@ from core.quantization import make_candidate, plan_recipes
 from core.records import Candidate, Deployment, to_plain
 from tests.command import Run, run_example
 
+pytestmark = pytest.mark.xdist_group("evaluations")
+
 FIXTURES = Path(__file__).parent / "fixtures"
 SEED = 5
 TIMED = ("latency", "cold_start_ms", "peak_rss_bytes", "search_speedup")
