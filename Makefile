@@ -23,7 +23,7 @@ types: .venv/dev.stamp    ## static types
 	$(BIN)/mypy
 
 unit: .venv/dev.stamp     ## everything but the browser
-	$(PYTEST) -m "not browser" -n 2 --dist loadgroup
+	$(PYTEST) -m "not browser" -n 2 --dist loadfile
 
 browser: .venv/dev.stamp  ## the app in real Chromium; skipped without one, unless REQUIRE_BROWSER=1
 	$(PYTEST) -m browser -n 2 --dist loadgroup

@@ -22,17 +22,6 @@ from tests.shared import shared_folder
 DATABASES = ["sqlite", "postgresql"] if shutil.which("initdb") else ["sqlite"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps the tests of a file together, in one process, where they are in no larger group.
-
-    Evaluations are such a group: only one at a time may measure, the others would wait for it.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server of our own, without its database's name: ``{}``."""

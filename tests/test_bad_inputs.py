@@ -16,8 +16,6 @@ from core.records import Evaluation, from_json
 from tests.command import run_command
 from tests.fixtures.broken import BAD_DATA, BAD_MODELS
 
-pytestmark = pytest.mark.xdist_group("evaluations")
-
 SENTENCES = {
     "empty_file": "'empty.onnx' is empty: export or upload the model again.",
     "text_renamed": "'notes.onnx' is not an ONNX model: export the model to ONNX.",

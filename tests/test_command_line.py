@@ -19,8 +19,6 @@ from core.records import to_plain
 from tests.command import Run, command, environment, run_command
 from tests.jobs.conftest import is_alive, wait_until
 
-pytestmark = pytest.mark.xdist_group("evaluations")
-
 EXIT_CODES = {
     "ship": 0,
     "ship_for_size": 0,

@@ -18,8 +18,6 @@ from core.measurement import LatencyResult
 from core.records import AACheck, Candidate, Noise, Policy, Recipe, Request
 from tests.fixtures.broken import example_arrays
 
-pytestmark = pytest.mark.xdist_group("evaluations")
-
 SAMPLES = 270
 """Too few to set 149 aside for the last check, and enough for one check of all candidates."""
 POLICY = Policy(max_drop_points=2.0)

@@ -13,8 +13,6 @@ from jsonschema import Draft202012Validator, ValidationError
 from core.records import Evaluation, from_json, from_plain, to_json, to_plain
 from tests.command import Run
 
-pytestmark = pytest.mark.xdist_group("evaluations")
-
 SCHEMA = json.loads(Path(__file__).with_name("evaluation.schema.json").read_text(encoding="utf-8"))
 Document = dict[str, Any]
 

@@ -15,8 +15,6 @@ from tests.command import ROOT, command, environment
 from tests.fixtures import broken
 from tests.jobs.conftest import House, new_house, wait_until
 
-pytestmark = pytest.mark.xdist_group("evaluations")
-
 
 def submitted(house: House, name: str, model: Path, data: Path) -> str:
     put = house.storage.files.put

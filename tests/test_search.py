@@ -20,8 +20,6 @@ from core.records import Candidate, Policy, Progress, Recipe, Request
 from core.search import Search
 from tests.fixtures.broken import example_arrays
 
-pytestmark = pytest.mark.xdist_group("evaluations")
-
 MODEL = Path(__file__).parent / "fixtures" / "se_cnn_digits.onnx"
 POLICY = Policy(max_drop_points=2.0)
 

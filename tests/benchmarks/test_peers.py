@@ -16,8 +16,6 @@ from tests.benchmarks.peers.processes import Failed, Limits, run
 from tests.benchmarks.peers.rivals import RUNNERS, Entry, make, make_all
 from tests.benchmarks.peers.table import render
 
-pytestmark = pytest.mark.xdist_group("evaluations")
-
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 ROOT = Path(__file__).parents[2]
 ONNXRUNTIME = PEERS[0]

@@ -13,8 +13,6 @@ from core.report import to_html, write_bundle
 from tests.command import Run
 from tests.pages.searched import searched
 
-pytestmark = pytest.mark.xdist_group("evaluations")
-
 SCHEMA = Path(__file__).parents[1] / "evaluation.schema.json"
 
 

@@ -3,16 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 from html.parser import HTMLParser
 
-import pytest
-
 from core.decision import block_costs, explain
 from core.records import Evaluation
 from core.report import to_html
 from core.report.html import to_plain_html
 from tests.command import Run
 from tests.pages.searched import searched
-
-pytestmark = pytest.mark.xdist_group("evaluations")
 
 SCRIPT = "<script>alert('hello')</script>"
 

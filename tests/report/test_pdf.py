@@ -4,14 +4,10 @@ import re
 import zlib
 from dataclasses import replace
 
-import pytest
-
 from core.decision import block_costs
 from core.report import to_pdf
 from tests.command import Run
 from tests.pages.searched import searched
-
-pytestmark = pytest.mark.xdist_group("evaluations")
 
 _STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
 _SHOWN = re.compile(rb"\(((?:[^()\\]|\\.)*)\) ?Tj", re.DOTALL)
