@@ -26,7 +26,7 @@ unit: .venv/dev.stamp     ## everything but the browser
 	$(PYTEST) -m "not browser" -n 2 --dist loadfile
 
 browser: .venv/dev.stamp  ## the app in real Chromium; skipped without one, unless REQUIRE_BROWSER=1
-	$(PYTEST) -m browser -n 2 --dist loadgroup
+	$(PYTEST) -m browser
 
 bench: .venv/dev.stamp    ## timings, as ratios; on request
 	$(PYTEST) -s -o python_files='bench_*.py' tests/benchmarks

@@ -16,8 +16,6 @@ from tests.browser.conftest import Example
 from tests.browser.look import main, shows, visit
 from tests.browser.server import Server
 
-pytestmark = pytest.mark.xdist_group("example")
-
 
 @pytest.fixture
 def decision(app: Server, example: Example, page: Page) -> Page:

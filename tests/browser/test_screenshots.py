@@ -10,8 +10,6 @@ from tests.browser.conftest import Example
 from tests.browser.look import main, shows, visit
 from tests.browser.server import Server
 
-pytestmark = pytest.mark.xdist_group("example")
-
 PAGES = {
     "": "Should this model be quantized?",
     "upload": "Continue to the method",
