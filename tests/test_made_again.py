@@ -9,7 +9,7 @@ import pytest
 
 from core import sandbox
 from core.datasets import prepare
-from core.example import DATA_PATH, MODEL_PATH, PREPROCESSING
+from core.example import DATA_PATH, MODEL_PATH
 from core.intake import profile_model
 from core.measurement import fingerprint
 from core.quantization import make_candidate, plan_recipes
@@ -26,8 +26,9 @@ def test_every_candidate_of_an_evaluation(example_run: Run, tmp_path: Path) -> N
     assert {row.recipe.method for row in rows} == {"float16", "int8_dynamic", "int8_static"}
 
     profile = sandbox.call(profile_model, MODEL_PATH)
+    how = evaluation.dataset.preprocessing
     prepared = sandbox.call(
-        prepare, DATA_PATH, profile, PREPROCESSING, tmp_path / "prepared", evaluation.seed
+        prepare, DATA_PATH, profile, how, tmp_path / "prepared", evaluation.seed
     )
     assert prepared.profile == evaluation.dataset
     assert prepared.profile.splits.confirm > 0
