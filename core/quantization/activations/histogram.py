@@ -67,7 +67,7 @@ class Histogram:
         """
         self._stretch(max(-lowest, highest))
         if values.size < _SAMPLED_FROM or self._inner is None:
-            self.counts += self._count(values)
+            self._count(values, self.counts)
         else:
             self._count_tails_and_sample(values, lowest, highest, *self._inner)
         self._added += 1
@@ -99,20 +99,20 @@ class Histogram:
             tails = values[np.flatnonzero(values < low)]
         inner = sample[(sample >= low) & (sample <= high)]
         if inner.size == 0:
-            self.counts += self._count(values)
+            self._count(values, self.counts)
             return
-        self.counts += _scaled(self._count(inner), values.size - tails.size)
-        self.counts += self._count(tails)
+        sampled = np.zeros(BINS, np.int64)
+        self._count(inner, sampled)
+        self.counts += _scaled(sampled, values.size - tails.size)
+        self._count(tails, self.counts)
 
-    def _count(self, values: Values) -> Counts:
-        counts = np.zeros(BINS, np.int64)
+    def _count(self, values: Values, counts: Counts) -> None:
         scale = np.float32(BINS / 2 / self.reach)
         middle = np.float32(BINS / 2)
         for start in range(0, values.size, _CHUNK):
             places = values[start : start + _CHUNK] * scale
             places += middle
             counts += np.bincount(places.astype(np.intp), minlength=BINS)
-        return counts
 
     def _stretch(self, extreme: float) -> None:
         """Makes room for a magnitude, and a little more so that none rounds out of the grid."""
